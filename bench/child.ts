@@ -1,0 +1,57 @@
+/** A child of the bench: one system in a fresh process, which does what the lines on its input say. */
+import { createInterface } from "node:readline";
+import { handlersOf } from "./child/handlers.ts";
+import type { Handlers } from "./child/handlers.ts";
+import type { Answer, Line, Orders, Usage } from "./child/orders.ts";
+import { sendersOf } from "./child/senders.ts";
+import { SYSTEMS } from "./systems/index.ts";
+import type { SystemName } from "./systems/names.ts";
+import type { Target } from "./systems/system.ts";
+
+const [name, target] = process.argv.slice(2).map((text) => JSON.parse(text) as unknown) as [
+  SystemName,
+  Target,
+];
+const system = await SYSTEMS[name](target);
+
+let handlers: Handlers | undefined;
+let stop: (() => Promise<unknown>) | undefined;
+
+const answers: { readonly [Name in keyof Orders]: (asked: Orders[Name]["asked"]) => unknown } = {
+  ...sendersOf(system, target.queues),
+  prepare: () => system.prepare(),
+  work: async ({ concurrency, sort }) => {
+    handlers = handlersOf(sort, system.retryMs);
+    const jobs = sort === "mixed" ? "mixed" : sort === "wait" ? "slow" : "quick";
+    stop = await system.work({ queues: target.queues, concurrency, jobs, handle: handlers.handle });
+  },
+  tally: () => handlers?.tally(),
+  lap: () => handlers?.lap(),
+  lateness: () => handlers?.lateness(),
+  usage: () => {
+    globalThis.gc?.();
+    const { heapUsed, rss } = process.memoryUsage();
+    const { user, system } = process.cpuUsage();
+    return { heapMb: heapUsed / 1e6, residentMb: rss / 1e6, cpuUs: user + system } satisfies Usage;
+  },
+  left: () => system.left(),
+  commands: () => system.commands(),
+  stop: () => stop?.(),
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { id, order, asked } = JSON.parse(line) as Line;
+  // The next line may come before this one is answered.
+  void carryOut(id, order, asked);
+}
+await system.close();
+
+async function carryOut(id: number, order: keyof Orders, asked: never): Promise<void> {
+  const tell = (line: Answer): boolean => process.stdout.write(`${JSON.stringify(line)}\n`);
+  try {
+    const answer = await answers[order](asked);
+    tell({ id, ...(typeof answer === "object" || typeof answer === "number" ? { answer } : {}) });
+  } catch (error) {
+    tell({ id, error: error instanceof Error ? String(error.stack) : String(error) });
+  }
+}

@@ -1,0 +1,105 @@
+import { setTimeout } from "node:timers/promises";
+import { now } from "../systems/system.ts";
+import type { NewJob, Payload, System } from "../systems/system.ts";
+import type { Orders, Sent } from "./orders.ts";
+
+/** The orders that enqueue. */
+type Sends = "fill" | "fillAtOnce" | "call" | "probe" | "load" | "mix";
+
+/** Probes are numbered from here, so that they are told from a load beside them. */
+const FIRST_PROBE = 1e9;
+
+/** Jobs in one call of `fill`. */
+const CHUNK = 10_000;
+
+/** Milliseconds between two batches of a load. */
+const TICK_MS = 10;
+
+/** What enqueues, by the order that asks for it. `queues` are those to spread a mix over. */
+export function sendersOf(
+  system: System,
+  queues: readonly string[],
+): { readonly [Name in Sends]: (asked: Orders[Name]["asked"]) => Promise<Sent> } {
+  let next = 0;
+  const payload = (more: Partial<Payload> = {}): Payload => ({ n: next++, sentAt: now(), ...more });
+  const many = (count: number, more: Omit<NewJob, "payload"> = {}): NewJob[] =>
+    Array.from({ length: count }, () => ({ payload: payload(), ...more }));
+
+  const counted = async (send: () => Promise<unknown>): Promise<Sent> => {
+    const from = next;
+    const startedAt = now();
+    const startedCpu = process.cpuUsage();
+    await send();
+    const { user, system } = process.cpuUsage(startedCpu);
+    const count = next - from;
+    return {
+      count,
+      sum: ((from + next - 1) * count) / 2,
+      seconds: (now() - startedAt) / 1000,
+      cpuUs: user + system,
+    };
+  };
+
+  return {
+    fill: ({ count, delayMs }) =>
+      counted(async () => {
+        const delayed = delayMs === undefined ? {} : { delayMs };
+        for (let left = count; left > 0; left -= CHUNK)
+          await system.enqueueMany(many(Math.min(left, CHUNK), delayed));
+      }),
+    fillAtOnce: ({ count }) => counted(() => system.enqueueMany(many(count))),
+    call: ({ count, callers }) =>
+      counted(() => {
+        const jobs = many(count);
+        const caller = async (): Promise<void> => {
+          for (let job = jobs.pop(); job !== undefined; job = jobs.pop()) await system.enqueue(job);
+        };
+        return Promise.all(Array.from({ length: callers }, caller));
+      }),
+    probe: ({ count, gapMs }) => {
+      next += FIRST_PROBE;
+      return counted(async () => {
+        for (let left = count; left > 0; left -= 1) {
+          await system.enqueue({ payload: payload({ probe: true }) });
+          await setTimeout(gapMs * (0.5 + Math.random()));
+        }
+      });
+    },
+    load: (rate) => counted(() => steadily(rate, (count) => system.enqueueMany(many(count)))),
+    mix: (rate) =>
+      counted(() =>
+        steadily(rate, (count) =>
+          Promise.all(Array.from({ length: count }, () => system.enqueue(anyJob(payload, queues)))),
+        ),
+      ),
+  };
+}
+
+/** One of the queues and of 3 priorities; one in 20 fails first, one in 10 is delayed by up to 2 s. */
+function anyJob(payload: (more: Partial<Payload>) => Payload, queues: readonly string[]): NewJob {
+  const delayed = Math.random() < 0.1 ? { delayMs: Math.round(200 + Math.random() * 1800) } : {};
+  const fails = Math.random() < 0.05 ? { fails: true } : {};
+  return {
+    payload: payload({ ...delayed, ...fails }),
+    queue: String(queues[Math.floor(Math.random() * queues.length)]),
+    priority: 1 + Math.floor(Math.random() * 3),
+    ...delayed,
+  };
+}
+
+/** Sends at each tick what is due by then, and in the end waits for all that was sent. */
+async function steadily(
+  { perSecond, seconds }: { readonly perSecond: number; readonly seconds: number },
+  send: (count: number) => Promise<unknown>,
+): Promise<void> {
+  const startedAt = performance.now();
+  const total = Math.round(perSecond * seconds);
+  const sending: Promise<unknown>[] = [];
+  for (let sent = 0; sent < total;) {
+    await setTimeout(TICK_MS);
+    const due = Math.min(total, Math.floor(((performance.now() - startedAt) / 1000) * perSecond));
+    if (due > sent) sending.push(send(due - sent));
+    sent = due;
+  }
+  await Promise.all(sending);
+}

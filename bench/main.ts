@@ -1,0 +1,50 @@
+/**
+ * Measures millrace beside its peers.
+ *
+ * `npm run bench` all of it, which takes hours; `npm run bench -- --scenario drain --peers
+ * graphile-worker --runs 3` a part; `--scale 0.1` with a tenth of the jobs. It prints tables, or with
+ * `--json` one JSON document. `--save file` keeps that document as well, `--from file` reads it instead
+ * of measuring, and `--doc` writes its figures and plots into `docs/performance.md`. `--cpu-prof dir`
+ * keeps a profile of every child.
+ */
+import { readFile, writeFile } from "node:fs/promises";
+import { installPeers, nodeOfChildren } from "./lab/install.ts";
+import { openLab } from "./lab/lab.ts";
+import { redisVersion } from "./lab/redis.ts";
+import { readOptions } from "./options.ts";
+import type { Options } from "./options.ts";
+import { writeDoc } from "./report/doc.ts";
+import { machine, versions } from "./report/machine.ts";
+import type { Report } from "./report/report.ts";
+import { tableOf } from "./report/table.ts";
+import { runScenario } from "./run.ts";
+
+// Servers and children end with this process, if it ends by itself.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+
+const options = readOptions();
+const report = options.from === undefined ? await measured(options) : await saved(options.from);
+if (options.doc) await writeDoc(report);
+if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
+if (report.scenarios.some(({ rows }) => rows.some(({ failed }) => failed?.startsWith("failed"))))
+  process.exitCode = 1;
+
+/** Measures scenario by scenario, and tells and keeps what is there after each. */
+async function measured({ plan, json, save, profileDir }: Options): Promise<Report> {
+  installPeers();
+  const node = nodeOfChildren();
+  await using lab = await openLab({ node, profileDir });
+  const about = { machine: machine(), versions: versions(node, lab.postgresVersion, redisVersion()) };
+  let report: Report = { ...about, scenarios: [] };
+  for (const scenario of plan.scenarios) {
+    const done = await runScenario(lab, scenario, plan);
+    report = { ...about, scenarios: [...report.scenarios, done] };
+    if (!json) process.stdout.write(`\n${done.name}: ${done.about}\n\n${tableOf(done)}\n\n`);
+    if (save !== undefined) await writeFile(save, `${JSON.stringify(report, undefined, 2)}\n`);
+  }
+  return report;
+}
+
+async function saved(path: string): Promise<Report> {
+  return JSON.parse(await readFile(path, "utf8")) as Report;
+}

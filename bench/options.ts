@@ -1,0 +1,77 @@
+import { parseArgs } from "node:util";
+import { SCENARIOS } from "./scenarios/index.ts";
+import type { Plan } from "./run.ts";
+import { PEERS } from "./systems/names.ts";
+
+/** What the command line says. */
+export interface Options {
+  readonly plan: Plan;
+  /** Whether to print one JSON document, and nothing else. */
+  readonly json: boolean;
+  /** The file to keep that document in. */
+  readonly save: string | undefined;
+  /** The file to read it from, instead of measuring. */
+  readonly from: string | undefined;
+  /** Whether to write figures and plots into the documentation. */
+  readonly doc: boolean;
+  /** The directory for a profile of every child. */
+  readonly profileDir: string | undefined;
+}
+
+/**
+ * Reads the command line.
+ *
+ * @throws Error that names the option, its rule and what came.
+ */
+export function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      scenario: { type: "string", multiple: true },
+      peers: { type: "string", multiple: true },
+      runs: { type: "string", default: "5" },
+      scale: { type: "string", default: "1" },
+      json: { type: "boolean", default: false },
+      save: { type: "string" },
+      from: { type: "string" },
+      doc: { type: "boolean", default: false },
+      "cpu-prof": { type: "string" },
+    },
+  });
+  const { json, save, from, doc } = values;
+  const all = SCENARIOS.map(({ name }) => name);
+  const scenarios = chosen("scenario", values.scenario, all);
+  const runs = Number(values.runs);
+  if (!Number.isInteger(runs) || runs < 1) throw broken("runs", "an integer from 1 up", values.runs);
+  const scale = Number(values.scale);
+  if (!(scale > 0 && scale <= 10)) throw broken("scale", "a number above 0, at most 10", values.scale);
+  return {
+    plan: {
+      scenarios: SCENARIOS.filter(({ name }) => scenarios.includes(name)),
+      systems: new Set(["limit", "millrace", ...chosen("peers", values.peers, PEERS)]),
+      runs,
+      scale,
+    },
+    json,
+    save,
+    from,
+    doc,
+    profileDir: values["cpu-prof"],
+  };
+}
+
+/** The names that were given, each perhaps several with commas, or all; `none` is none. */
+function chosen<Name extends string>(
+  option: string,
+  given: readonly string[] | undefined,
+  all: readonly Name[],
+): readonly Name[] {
+  if (given === undefined) return all;
+  const names = given.flatMap((text) => text.split(",")).filter((name) => name !== "none");
+  const unknown = names.find((name) => !all.some((known) => known === name));
+  if (unknown !== undefined) throw broken(option, `some of ${all.join(", ")}`, unknown);
+  return all.filter((name) => names.includes(name));
+}
+
+function broken(option: string, rule: string, got: string): Error {
+  return new Error(`Expected \`--${option}\` to be ${rule}, got ${JSON.stringify(got)}`);
+}

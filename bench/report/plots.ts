@@ -1,0 +1,47 @@
+import { chartSvg } from "./chart.ts";
+import type { Axis, Line } from "./chart.ts";
+import type { Report, Row } from "./report.ts";
+
+/** The plots of the page, by the name of their file; only those whose scenario was measured. */
+export function plotsOf({ scenarios }: Report): ReadonlyMap<string, string> {
+  const plots = new Map<string, string>();
+  const add = (file: string, scenario: string, plot: Plot): void => {
+    const rows = scenarios.find(({ name }) => name === scenario)?.rows ?? [];
+    const systems = [...new Set(rows.map(({ system }) => system))];
+    const lines = systems
+      .map((name): Line => ({ name, points: plot.points(rows.filter(({ system }) => system === name)) }))
+      .filter(({ points }) => points.length > 0);
+    if (lines.length > 0) plots.set(file, chartSvg({ ...plot, lines }));
+  };
+  add("backlog.svg", "backlog", {
+    title: "Throughput over the size of the backlog",
+    x: { label: "jobs that wait", log: true },
+    y: { label: "jobs/s" },
+    points: (rows) =>
+      rows.flatMap(({ series, figures }) =>
+        (series["waiting"] ?? []).map((waiting) => [waiting, figures["jobs/s"]?.median ?? 0]),
+      ),
+  });
+  add("held.svg", "held", {
+    title: "Throughput while another session holds an old snapshot",
+    x: { label: "jobs since the snapshot" },
+    y: { label: "jobs/s" },
+    points: (rows) =>
+      rows.flatMap(({ series }) => (series["rounds"] ?? []).map((rate, n) => [(n + 1) * 25_000, rate])),
+  });
+  add("latency.svg", "latency", {
+    title: "From enqueue in one process to the handler in another",
+    x: { label: "milliseconds", log: true },
+    y: { label: "percent of jobs within" },
+    points: (rows) => rows.flatMap(({ series }) => (series["percentiles"] ?? []).map((ms, n) => [ms, n])),
+  });
+  return plots;
+}
+
+interface Plot {
+  readonly title: string;
+  readonly x: Axis;
+  readonly y: Axis;
+  /** The points of one system, from its rows. */
+  readonly points: (rows: readonly Row[]) => [x: number, y: number][];
+}

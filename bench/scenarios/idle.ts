@@ -1,0 +1,48 @@
+import { setTimeout } from "node:timers/promises";
+import { start, stop } from "../measure/drain.ts";
+import { PEERS } from "../systems/names.ts";
+import { fresh } from "./scenario.ts";
+import type { Case, Scenario } from "./scenario.ts";
+
+/** Time to come to rest after the start, and for Postgres to report what it counted, in milliseconds. */
+const REST_MS = 12_000;
+
+const idle = (queues: number, seconds: number): Case => ({
+  label: queues === 1 ? "1 queue" : `${queues} queues`,
+  runs: fresh(async (lab, system) => {
+    await using place = await lab.place(system, { queues });
+    const [worker, counter] = await Promise.all([place.child(), place.child()]);
+    await start([worker], { concurrency: 1, sort: "noop" });
+    await setTimeout(REST_MS);
+    const look = async () => ({
+      commands: await counter.ask("commands", {}),
+      usage: await worker.ask("usage", {}),
+      serverUs: await place.serverCpuUs(),
+    });
+    const before = await look();
+    await setTimeout(seconds * 1000);
+    const after = await look();
+    await stop([worker]);
+    const perS = (name: string, from: number, to: number) => ({ [name]: (to - from) / seconds });
+    return {
+      figures: {
+        ...perS("queries/s", before.commands, after.commands),
+        ...perS("Node ms/s", before.usage.cpuUs / 1000, after.usage.cpuUs / 1000),
+        ...(before.serverUs === undefined || after.serverUs === undefined
+          ? {}
+          : perS("server ms/s", before.serverUs / 1000, after.serverUs / 1000)),
+        "heap MB": after.usage.heapMb,
+        "resident MB": after.usage.residentMb,
+      },
+    };
+  }),
+});
+
+/** What nothing costs. */
+export const idleScenario: Scenario = {
+  name: "idle",
+  about: "A worker without jobs, with 1, 10 and 100 queues, for 30 s.",
+  systems: ["millrace", ...PEERS],
+  headline: { figure: "queries/s", better: "less" },
+  cases: (scale) => [1, 10, 100].map((queues) => idle(queues, Math.max(10, 30 * scale))),
+};

@@ -1,0 +1,53 @@
+import type { Lab } from "../lab/lab.ts";
+import type { SystemName } from "../systems/names.ts";
+
+/** Something that is measured, for millrace and for its peers. */
+export interface Scenario {
+  readonly name: string;
+  /** What it measures, in a sentence. */
+  readonly about: string;
+  /** The systems that it makes sense for. */
+  readonly systems: readonly SystemName[];
+  /** The figure by which they are compared, and whether more of it is better. */
+  readonly headline: { readonly figure: string; readonly better: "more" | "less" };
+  /** What varies within it. At the scale 1 numbers are those of the documentation. */
+  readonly cases: (scale: number) => readonly Case[];
+}
+
+/** One point of what a scenario varies. */
+export interface Case {
+  /** Tells it from the others; empty where there is one only. */
+  readonly label: string;
+  /**
+   * Measures a system: each value is one run. The systems take turns, a run each. What is set up
+   * before the first run serves all, and is taken down when no more is asked for.
+   */
+  readonly runs: (lab: Lab, system: SystemName) => AsyncGenerator<Measured, unknown>;
+}
+
+/** What a run has shown. */
+export interface Measured {
+  /** Numbers by their names, which end in their unit. */
+  readonly figures: Readonly<Record<string, number>>;
+  /** Lists of numbers, for plots. */
+  readonly series?: Readonly<Record<string, readonly number[]>>;
+}
+
+/** Runs that each begin with an empty store. */
+export function fresh(
+  measure: (lab: Lab, system: SystemName) => Promise<Measured>,
+): (lab: Lab, system: SystemName) => AsyncGenerator<Measured, unknown> {
+  return async function* (lab, system) {
+    for (;;) yield await measure(lab, system);
+  };
+}
+
+/** A number of jobs at a scale, in round hundreds. */
+export function scaled(count: number, scale: number): number {
+  return Math.max(100, Math.round((count * scale) / 100) * 100);
+}
+
+/** A number of jobs for a label: 20k, 1M. */
+export function compact(count: number): string {
+  return Intl.NumberFormat("en", { notation: "compact" }).format(count).replace("K", "k");
+}

@@ -1,0 +1,79 @@
+import pg from "pg";
+import { millrace } from "./millrace.ts";
+import type { Payload, System, Target, Work } from "./system.ts";
+
+const BATCH = 500;
+
+/**
+ * The yardstick: two statements by turns on one connection of `pg`, over the tables of millrace, and no
+ * library. They are the least that claims and completes with the same guarantees: order, skipped
+ * locks, a fencing token, claims that do not wait for the disk and completions that do.
+ */
+export function limit(target: Target): System {
+  return { ...millrace(target), work: (work) => workInLoop(target, work) };
+}
+
+async function workInLoop({ postgres }: Target, { queues, handle }: Work): Promise<() => Promise<unknown>> {
+  const client = new pg.Client({ connectionString: postgres });
+  await client.connect();
+  const workerId = await register(client, queues);
+  const claim = { name: "claim", text: await claimText(client), values: [queues[0], workerId] };
+  const stop = new AbortController();
+  const run = async (): Promise<void> => {
+    while (!stop.signal.aborted) {
+      const { rows } = await client.query<ClaimedRow>(claim);
+      for (const row of rows) await handle(JSON.parse(row.payload) as Payload);
+      const values = [workerId, rows.map(({ id }) => id), rows.map(({ token }) => token)];
+      if (rows.length > 0) await client.query({ name: "complete", text: COMPLETE, values });
+      else await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    await client.end();
+  };
+  const ended = run();
+  return () => {
+    stop.abort();
+    return ended;
+  };
+}
+
+interface ClaimedRow {
+  readonly id: string;
+  readonly token: number;
+  readonly payload: string;
+}
+
+async function register(client: pg.Client, queues: readonly string[]): Promise<string> {
+  const { rows } = await client.query<{ id: string }>(
+    `insert into millrace.workers (label, queues, registered_at, lease_expires_at)
+     values ('limit', $1, now(), now() + interval '1 hour') returning id::text`,
+    [queues],
+  );
+  return String(rows[0]?.id);
+}
+
+/** Moves the next jobs of a queue from `pending` to `claimed`, all columns as they are but the counters. */
+async function claimText(client: pg.Client): Promise<string> {
+  const { rows } = await client.query<{ name: string }>(
+    `select column_name as name from information_schema.columns
+      where table_schema = 'millrace' and table_name = 'pending' order by ordinal_position`,
+  );
+  const columns = rows.map(({ name }) => name);
+  const values = columns.map((name) => (name === "attempt" || name === "token" ? `${name} + 1` : name));
+  return `
+    with taken as (
+      delete from millrace.pending where ctid = any(array(
+        select ctid from millrace.pending where queue = $1 order by priority, id
+         limit ${BATCH} for update skip locked))
+      returning *, set_config('synchronous_commit', 'off', true)
+    )
+    insert into millrace.claimed (${columns.join(", ")}, worker_id, claimed_at, started)
+    select ${values.join(", ")}, $2, clock_timestamp(), true from taken
+    returning id::text, token, payload::text`;
+}
+
+/** Each row is looked up by itself: a join would be planned for the rows that Postgres counted last. */
+const COMPLETE = `
+  delete from millrace.claimed where ctid = any(array(
+    select k.ctid from unnest($2::bigint[], $3::int[]) as u (id, token) cross join lateral (
+      select c.ctid from millrace.claimed c
+       where c.id = u.id and c.token = u.token and c.worker_id = $1::bigint for update) k))`;

@@ -1,0 +1,110 @@
+/**
+ * A process that starts and stops workers at random, several at once, and tells what is left. Run,
+ * compiled, as `node --expose-gc start-stop.js JSON`.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { createClient } from "../../src/index.ts";
+import type { Client, WorkerHandle } from "../../src/index.ts";
+import { randomOf } from "../harness/random.ts";
+import type { Random } from "../harness/random.ts";
+import { jobs } from "../harness/work.ts";
+
+/** What the process is told on its command line. */
+export interface StartStopOrder {
+  readonly connectionString: string;
+  readonly seed: number;
+  /** How many workers start and stop at once. */
+  readonly loops: number;
+  /** How often each of them does. */
+  readonly rounds: number;
+}
+
+/** Its last and only word. */
+export interface StartStopResult {
+  readonly stops: number;
+  readonly slowestStopMs: number;
+  readonly slowestStartMs: number;
+  /** Stops that did not end as they should. */
+  readonly badEnds: number;
+  /** How much more there is on the heap than after the first tenth, in bytes. */
+  readonly heapGrowth: number;
+  /** Listeners of the process that were not there before. */
+  readonly listenersLeft: number;
+  /** What still keeps the process alive when the client is closed. */
+  readonly handles: readonly string[];
+}
+
+type Jobs = typeof jobs;
+
+const DRAIN_MS = 2_000;
+
+function heap(): number {
+  globalThis.gc?.();
+  return process.memoryUsage().heapUsed;
+}
+
+function listeners(): number {
+  return process.eventNames().reduce((sum, name) => sum + process.listenerCount(name), 0);
+}
+
+async function stopSomehow(worker: WorkerHandle, { integer }: Random): Promise<boolean> {
+  const way = integer(0, 3);
+  const ends = [way === 1 ? worker.abort() : worker.shutdown()];
+  if (way === 2) ends.push(worker.shutdown());
+  if (way === 3) {
+    await sleep(integer(0, 20));
+    ends.push(worker.abort());
+  }
+  const results = await Promise.all(ends);
+  return results.every(({ outcome }) => outcome === "drained" || outcome === "aborted");
+}
+
+async function main(order: StartStopOrder): Promise<void> {
+  const client: Client<Jobs> = createClient({
+    connectionString: order.connectionString,
+    jobs,
+    logger: false,
+  });
+  // The first logger of a process has one of its own.
+  const before = listeners();
+  let stops = 0;
+  let badEnds = 0;
+  let slowestStopMs = 0;
+  let slowestStartMs = 0;
+  let heapBefore = 0;
+  const loop = async (random: Random): Promise<void> => {
+    for (let round = 0; round < order.rounds; round += 1) {
+      const startedAt = performance.now();
+      const worker = await client.spawnWorker({
+        leaseDurationMs: 5_000,
+        drainTimeoutMs: DRAIN_MS,
+        handlers: { work: (job) => sleep(job.payload.ms ?? 0) },
+      });
+      slowestStartMs = Math.max(slowestStartMs, performance.now() - startedAt);
+      await sleep(random.integer(0, 60));
+      const stoppedAt = performance.now();
+      if (!(await stopSomehow(worker, random))) badEnds += 1;
+      slowestStopMs = Math.max(slowestStopMs, performance.now() - stoppedAt);
+      stops += 1;
+      if (stops === Math.ceil((order.loops * order.rounds) / 10)) heapBefore = heap();
+    }
+  };
+  await Promise.all(Array.from({ length: order.loops }, (_, n) => loop(randomOf(order.seed + n))));
+  await client.close();
+  const heapGrowth = heap() - heapBefore;
+  const handles = process
+    .getActiveResourcesInfo()
+    .filter((name) => name !== "PipeWrap" && name !== "FSReqCallback");
+  const result: StartStopResult = {
+    stops,
+    slowestStopMs,
+    slowestStartMs,
+    badEnds,
+    heapGrowth,
+    listenersLeft: listeners() - before,
+    handles,
+  };
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+}
+
+await main(JSON.parse(process.argv[2] ?? "") as StartStopOrder);

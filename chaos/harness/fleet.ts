@@ -1,0 +1,124 @@
+import type { ChildProcess } from "node:child_process";
+import type { WorkerEvent, WorkerSettings } from "../../src/index.ts";
+import type { Said, WorkerOrder } from "../children/worker.ts";
+import type { ChaosDatabase } from "./database.ts";
+import { launchMember } from "./member.ts";
+import type { Member } from "./member.ts";
+import type { Figures } from "./figures.ts";
+import { sleep, until } from "./wait.ts";
+
+/** What a fleet is made of. */
+export interface FleetPlan {
+  readonly size: number;
+  readonly worker: WorkerSettings;
+  /** What the labels of its workers begin with. Default `w`. */
+  readonly name?: string;
+  /** Where the workers connect; default: to the database directly. */
+  readonly connectionString?: string;
+  readonly order?: Partial<WorkerOrder>;
+  /** Whether the jobs of this test end their processes. Default: nobody but the board may. */
+  readonly mayDie?: boolean;
+}
+
+/** Worker processes, each of which is replaced when it ends. */
+export interface Fleet extends AsyncDisposable {
+  /** Those that run, by their place. */
+  readonly members: () => readonly Member[];
+  /** All that ever ran. */
+  readonly all: readonly Member[];
+  /** All events of all of them so far, with their moments. */
+  readonly events: () => readonly { readonly at: number; readonly event: WorkerEvent }[];
+  /** Resolves when the worker of each place has started. */
+  readonly ready: () => Promise<void>;
+  /** Drains all workers and resolves when their processes have ended. */
+  readonly stop: () => Promise<void>;
+  /** How long a statement of the library took at most, once all have ended. */
+  readonly slowestQueryMs: () => number;
+  /** By how much the heap of a worker grew at most, from the first time it was weighed to the last. */
+  readonly heapGrowth: () => number;
+  /** Exits that nobody asked for, and handles that were left when a worker had ended. */
+  readonly figures: () => Figures;
+}
+
+/** When so many have ended unexpectedly, the fleet is given up. */
+const MAX_UNEXPECTED = 5;
+
+/** How long the workers may take to drain. */
+const STOP_MS = 60_000;
+
+/** Starts the processes; see `ready`. Disposing it kills them. */
+export function startFleet(database: ChaosDatabase, plan: FleetPlan): Fleet {
+  const places: Member[] = [];
+  const all: Member[] = [];
+  const wanted = new Set<ChildProcess>();
+  const ends: Promise<void>[] = [];
+  let closing = false;
+  let unexpectedExits = 0;
+  let handlesLeft = 0;
+
+  const launch = (place: number, life: number): void => {
+    const label = `${plan.name ?? "w"}${place}.${life}`;
+    const order: WorkerOrder = {
+      connectionString: plan.connectionString ?? database.connectionString,
+      notes: database.ledger.file,
+      label,
+      worker: plan.worker,
+      ...plan.order,
+    };
+    const { member, ended, errors } = launchMember(order, (signal) => {
+      if (signal === "SIGKILL" || signal === "SIGTERM") wanted.add(member.child);
+      if (signal !== "SIGTERM") database.ledger.fault(signal, label);
+    });
+    places[place] = member;
+    all.push(member);
+    const end = async (): Promise<void> => {
+      const how = await ended;
+      const last = member.said.findLast((said) => said.said === "ended");
+      const left = last?.handles ?? [];
+      handlesLeft += left.length;
+      if (left.length > 0) process.stderr.write(`${label} left ${left.join(", ")}\n`);
+      if (!wanted.has(member.child) && plan.mayDie !== true) {
+        unexpectedExits += 1;
+        process.stderr.write(`${label} ended unexpectedly (${how}): ${errors().slice(-2_000)}\n`);
+      } else if (wanted.has(member.child) && how === "hung") handlesLeft += 1;
+      if (!closing && unexpectedExits < MAX_UNEXPECTED) launch(place, life + 1);
+    };
+    ends.push(end());
+  };
+  for (let place = 0; place < plan.size; place += 1) launch(place, 1);
+
+  const stop = async (): Promise<void> => {
+    closing = true;
+    for (const { signal } of places) signal("SIGTERM");
+    await Promise.race([Promise.all(ends), sleep(STOP_MS, undefined, { ref: false })]);
+  };
+  return {
+    members: () => [...places],
+    all,
+    events: () => all.flatMap(({ said }) => said.filter((one) => one.said === "event")),
+    ready: async () => {
+      for (const { label, said } of places)
+        await until(`${label} starts`, () => (said.some((one) => one.said === "ready") ? true : undefined));
+    },
+    stop,
+    slowestQueryMs: () =>
+      Math.max(
+        ...all.flatMap(({ said }) => said.map((one) => (one.said === "ended" ? one.slowestQueryMs : 0))),
+      ),
+    heapGrowth: () => Math.max(...all.map(({ said }) => growthOf(said))),
+    figures: () => ({ unexpectedExits, handlesLeft }),
+    [Symbol.asyncDispose]: async () => {
+      closing = true;
+      for (const { child } of places) {
+        wanted.add(child);
+        child.kill("SIGKILL");
+      }
+      await Promise.all(ends);
+    },
+  };
+}
+
+function growthOf(said: readonly Said[]): number {
+  const weights = said.filter((one) => one.said === "heap").map(({ bytes }) => bytes);
+  return (weights.at(-1) ?? Infinity) - (weights[0] ?? 0);
+}

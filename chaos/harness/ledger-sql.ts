@@ -1,0 +1,138 @@
+/**
+ * The tables of the ledger, and the triggers that keep the history of every claim in the same
+ * transaction that makes or ends it.
+ *
+ * - `history` has a row when a job was claimed and when that claim ended, with the label of its worker.
+ * - `stale` has a row for each write that an owner no longer had a right to: a progress value of
+ *   another claim than the one that stands, a heartbeat that revived a lease.
+ */
+export const LEDGER_SQL = `
+create schema chaos;
+create table chaos.enqueued (job bigint, deed text, at timestamptz);
+create table chaos.runs (job bigint, token int, attempt int, worker text, at timestamptz);
+create table chaos.told (type text, job bigint, attempt int, worker text, at timestamptz);
+create table chaos.claims (worker text, count int, at timestamptz);
+create table chaos.faults (what text, worker text, at timestamptz);
+create table chaos.effects (job bigint, token int, worker text, at timestamptz default clock_timestamp());
+create table chaos.history (seq bigserial, what text, job bigint, token int, attempt int, worker_id bigint,
+                            worker text, at timestamptz default clock_timestamp());
+create table chaos.stale (what text, job bigint, token int, at timestamptz default clock_timestamp());
+
+create index on chaos.runs (job);
+create index on chaos.told (job);
+create index on chaos.effects (job);
+create index on chaos.history (job, seq);
+
+create function chaos.note_claims() returns trigger language plpgsql as $$
+begin
+  insert into chaos.history (what, job, token, attempt, worker_id, worker)
+    select 'claimed', n.id, n.token, n.attempt, n.worker_id, w.label
+      from added n left join millrace.workers w on w.id = n.worker_id;
+  return null;
+end $$;
+create trigger note_claims after insert on millrace.claimed referencing new table as added
+  for each statement execute function chaos.note_claims();
+
+create function chaos.note_ends() returns trigger language plpgsql as $$
+begin
+  insert into chaos.history (what, job, token, attempt, worker_id)
+    select 'ended', o.id, o.token, o.attempt, o.worker_id from gone o;
+  return null;
+end $$;
+create trigger note_ends after delete on millrace.claimed referencing old table as gone
+  for each statement execute function chaos.note_ends();
+
+create function chaos.note_progress() returns trigger language plpgsql as $$
+begin
+  insert into chaos.stale (what, job, token) values ('progress', new.id, new.token);
+  return null;
+end $$;
+create trigger note_progress after update of progress on millrace.claimed for each row
+  when (new.progress is distinct from old.progress and (new.progress ->> 'token')::int <> new.token)
+  execute function chaos.note_progress();
+
+-- The moment of a heartbeat is what it writes, less the length of the lease that was entered.
+create table chaos.leases (worker_id bigint, length interval);
+create function chaos.note_lease() returns trigger language plpgsql as $$
+begin
+  insert into chaos.leases values (new.id, new.lease_expires_at - new.registered_at);
+  return null;
+end $$;
+create trigger note_lease after insert on millrace.workers for each row execute function chaos.note_lease();
+
+create table chaos.beats (worker_id bigint, at timestamptz default clock_timestamp());
+create function chaos.note_heartbeat() returns trigger language plpgsql as $$
+begin
+  insert into chaos.beats (worker_id) values (new.id);
+  if new.lease_expires_at - (select l.length from chaos.leases l where l.worker_id = new.id)
+       > old.lease_expires_at + interval '20 ms' then
+    insert into chaos.stale (what, job) values ('heartbeat', old.id);
+  end if;
+  return null;
+end $$;
+create trigger note_heartbeat after update of lease_expires_at on millrace.workers for each row
+  execute function chaos.note_heartbeat();
+`;
+
+/**
+ * What the ledger comes to, in one row.
+ *
+ * A job is lost when it is gone although its work was never done: no effect was committed, or no
+ * handler noted that it was done. A run is an extra one when the job had run before. An outcome was accepted from a stale owner when
+ * an effect was committed, or a success reported, for a claim after which the job was claimed again:
+ * an accepted outcome ends the job, so nothing can follow it.
+ */
+export const AUDIT_SQL = `
+with run as (
+  select r.*, row_number() over (partition by r.job order by r.at) as nth from chaos.runs r
+), step as (
+  select h.*, lag(h.what) over w as what_before, lag(h.token) over w as token_before,
+         lag(h.worker_id) over w as worker_before
+    from chaos.history h window w as (partition by h.job order by h.seq)
+), final as (
+  select distinct on (h.job) h.* from chaos.history h
+   where not exists (select from millrace.jobs j where j.id = h.job) order by h.job, h.seq desc
+)
+select (select count(*) from chaos.enqueued)::int as jobs,
+       (select count(*) from chaos.enqueued e
+         where not exists (select from millrace.jobs j where j.id = e.job)
+           and case when e.deed in ('transaction', 'unfenced')
+                    then not exists (select from chaos.effects f where f.job = e.job)
+                    else not exists (select from chaos.told t where t.job = e.job and t.type = 'done')
+               end)::int as lost,
+       (select count(*) from millrace.jobs j where j.state <> 'failed')::int as unfinished,
+       (select count(*) from millrace.failed)::int as failed,
+       (select count(*) from chaos.enqueued e where e.deed = 'transaction'
+           and not exists (select from chaos.effects f where f.job = e.job))::int as "withoutEffect",
+       (select count(*) from (select from chaos.effects f group by f.job having count(*) > 1) d)::int
+         as "doubleEffects",
+       (select count(*) from run r where r.nth > 1)::int as "extraRuns",
+       (select coalesce(max(r.nth), 0) from run r)::int as "mostRuns",
+       (select count(*) from chaos.effects f
+         where exists (select from chaos.runs r where r.job = f.job and r.token > f.token))::int
+       + (select count(*) from chaos.told t where t.type = 'succeeded'
+           and exists (select from chaos.runs r where r.job = t.job and r.attempt > t.attempt))::int
+       + (select count(*) from chaos.stale)::int as "staleAccepted",
+       (select count(*) from step s
+         where s.what = 'claimed' and (s.what_before = 'claimed' or s.token <= s.token_before)
+            or s.what = 'ended' and (s.what_before is distinct from 'claimed' or s.token <> s.token_before
+                                     or s.worker_id <> s.worker_before))::int as "historyBreaks",
+       (select count(*) from run r join final f on f.job = r.job
+         where f.what = 'ended' and r.at > f.at + interval '20 ms')::int as "startedAfterOutcome",
+       (select count(*) from pg_stat_activity a
+         where a.datname = current_database() and a.application_name like 'millrace%')::int as "backendsLeft"`;
+
+/**
+ * Of each claim the worker must have told one end: success, or `lease-lost` where it was refused.
+ * The sum of what is missing or too much.
+ */
+export const MISTOLD_SQL = `
+with ended as (
+  select t.job, t.attempt, t.worker, count(*) as n from chaos.told t
+   where t.type <> 'done' group by 1, 2, 3
+), claim as (
+  select h.job, h.attempt, h.worker, count(*) as n from chaos.history h where h.what = 'claimed' group by 1, 2, 3
+)
+select coalesce(sum(abs(coalesce(e.n, 0) - coalesce(c.n, 0))), 0)::int as "mistoldEnds",
+       (select count(*) from chaos.told t where t.type = 'lease-lost')::int as refused
+  from claim c full join ended e on e.job = c.job and e.attempt = c.attempt and e.worker = c.worker`;

@@ -1,0 +1,101 @@
+import { startTcpProxy, targetOf } from "../../test/support/tcp-proxy.ts";
+import type { ChaosDatabase } from "../harness/database.ts";
+import { feed } from "../harness/feed.ts";
+import type { Feed } from "../harness/feed.ts";
+import { atLeast, atMost, worstOf } from "../harness/figures.ts";
+import type { Figures } from "../harness/figures.ts";
+import { startFleet } from "../harness/fleet.ts";
+import type { Fleet } from "../harness/fleet.ts";
+import { SOUND } from "../harness/sound.ts";
+import type { ChaosTest } from "../harness/test.ts";
+import { nowMs, sleep, until } from "../harness/wait.ts";
+import { mixedWork } from "../harness/work.ts";
+
+const LEASE_MS = 5_000;
+
+/** What the library gives a statement, and how late a timer may be on a busy machine. */
+const QUERY_TIMEOUT_MS = 30_000;
+const TIMER_SLACK_MS = 1_500;
+
+type Ending = "resume" | "cut";
+
+/**
+ * The network between some workers and Postgres holds everything back, then lets it go, or cuts it.
+ * What was held back arrives late, when others have taken the jobs over.
+ */
+export const t09: ChaosTest = {
+  id: "T09",
+  title: "all connections of 2 workers of 3 stalled, then resumed, and again, then cut",
+  ci: true,
+  run: async ({ random, size, database: open }) => {
+    const stallMs = size(32_000, 12_000);
+    const run = async (ending: Ending): Promise<Figures> => {
+      await using database = await open();
+      await using load = feed(database, { workOf: () => mixedWork(random, 400), level: 60 });
+      return await stalled(database, load, stallMs, ending);
+    };
+    // Both at once: they mostly wait.
+    const [resumed, cut] = await Promise.all([run("resume"), run("cut")]);
+    return {
+      figures: { stallMs, ...worstOf(resumed, cut) },
+      rules: {
+        ...SOUND,
+        slowestQueryMs: atMost(QUERY_TIMEOUT_MS + TIMER_SLACK_MS),
+        // The library waits as long as that for a connection, and again for the next.
+        slowestReturnMs: atMost(20_000),
+        // Others took jobs over meanwhile.
+        extraRuns: atLeast(1),
+      },
+    };
+  },
+};
+
+async function stalled(
+  database: ChaosDatabase,
+  load: Feed,
+  stallMs: number,
+  ending: Ending,
+): Promise<Figures> {
+  await using proxy = await startTcpProxy(targetOf(database.connectionString));
+  const url = new URL(database.connectionString);
+  url.port = String(proxy.port);
+  const worker = { leaseDurationMs: LEASE_MS, concurrency: 10 };
+  await using victims = startFleet(database, { size: 2, worker, connectionString: url.href });
+  await using others = startFleet(database, { size: 1, worker, name: "other" });
+  await Promise.all([victims.ready(), others.ready()]);
+  await sleep(2_000);
+  proxy.stall();
+  await sleep(stallMs);
+  const endedAt = nowMs();
+  if (ending === "cut") proxy.cut();
+  await proxy.pass();
+  const slowestReturnMs = await returned(database, victims, endedAt);
+  await load.stop();
+  await database.allDone();
+  await Promise.all([victims.stop(), others.stop()]);
+  const audit = await database.audit();
+  return {
+    slowestReturnMs,
+    slowestQueryMs: victims.slowestQueryMs(),
+    ...audit,
+    ...worstOf(victims.figures(), others.figures()),
+  };
+}
+
+/** How long until each of the workers claimed again. */
+async function returned({ pool, ledger }: ChaosDatabase, fleet: Fleet, since: number): Promise<number> {
+  const claimedAt = async (label: string): Promise<number | undefined> => {
+    await ledger.read();
+    const { rows } = await pool.query<{ at: number }>(
+      "select date_part('epoch', min(c.at)) * 1000 as at from chaos.claims c where c.worker = $1 and c.at > to_timestamp($2::float8 / 1000)",
+      [label, since],
+    );
+    return rows[0]?.at ?? undefined;
+  };
+  let slowest = 0;
+  for (const { label } of fleet.members()) {
+    const at = await until(`${label} claims again`, () => claimedAt(label), { everyMs: 250 });
+    slowest = Math.max(slowest, at - since);
+  }
+  return slowest;
+}

@@ -1,0 +1,105 @@
+import { inClient } from "../harness/database.ts";
+import type { ChaosDatabase } from "../harness/database.ts";
+import { feed } from "../harness/feed.ts";
+import { atMost, is } from "../harness/figures.ts";
+import { startFleet } from "../harness/fleet.ts";
+import { startPgProxy } from "../harness/pg-proxy.ts";
+import type { PgProxy } from "../harness/pg-proxy.ts";
+import { SOUND } from "../harness/sound.ts";
+import type { ChaosTest } from "../harness/test.ts";
+import { sleep } from "../harness/wait.ts";
+import { mixedWork } from "../harness/work.ts";
+
+const LEASE_MS = 2_000;
+
+/** Statements whose replies are lost, by the names that the library prepares them under. */
+const STATEMENTS = ["claim", "complete", "settle", "heartbeat"];
+
+/** No worker drains it, so that what is enqueued there can be counted. */
+const PARKED = "parked";
+
+/**
+ * How long a claim stood at most before its job began or it was given up; and the attempts that were
+ * counted for claims whose jobs did not fail.
+ */
+const CLAIMS_SQL = `
+with claim as (
+  select c.*, least((select min(r.at) from chaos.runs r where r.job = c.job and r.token = c.token),
+                    (select min(e.at) from chaos.history e
+                      where e.what = 'ended' and e.job = c.job and e.token = c.token)) as until
+    from chaos.history c where c.what = 'claimed'
+), job as (
+  select c.job, max(c.attempt) - 1
+                - (select count(*) from chaos.told t where t.job = c.job and t.type = 'retry-scheduled') as charged
+    from claim c group by c.job
+)
+select (select coalesce(max(date_part('epoch', coalesce(c.until, 'infinity') - c.at) * 1000), 0)
+          from claim c) as "longestUnbegunMs",
+       (select coalesce(max(j.charged), 0) from job j)::int as "mostCharged"`;
+
+/**
+ * Postgres commits, and the connection breaks before the answer. Whoever asked knows nothing then.
+ *
+ * Seen failing: a job whose claim was committed and never heard of stayed claimed for as long as its
+ * worker lived. The control enqueues again without a key, as one would.
+ */
+export const t10: ChaosTest = {
+  id: "T10",
+  title: "replies of claims, outcomes, heartbeats and enqueues cut after the commit",
+  ci: true,
+  run: async ({ random, size, database: open }) => {
+    const cuts = size(50, 8);
+    await using database = await open();
+    await using proxy = await startPgProxy(database.connectionString);
+    await using load = feed(database, {
+      workOf: () => (random.next() < 0.3 ? { deed: "fail-once", ms: 20 } : mixedWork(random, 100)),
+      level: 60,
+    });
+    await using fleet = startFleet(database, {
+      size: 2,
+      connectionString: proxy.connectionString,
+      worker: { leaseDurationMs: LEASE_MS, concurrency: 5, backoff: { initialMs: 50, maxMs: 50 } },
+    });
+    await fleet.ready();
+    for (const statement of STATEMENTS) {
+      for (let n = 0; n < cuts; n += 1) {
+        await proxy.cutReply((name) => name.startsWith(`millrace_${statement}_`));
+        // A worker that hears nothing of three heartbeats in a row gives up its lease, as it must.
+        if (statement === "heartbeat") await sleep(LEASE_MS / 3);
+      }
+    }
+    await load.stop();
+    await database.allDone(30_000);
+    const doubleEnqueues = await enqueueAgain(database, proxy, cuts);
+    await fleet.stop();
+    const audit = await database.audit();
+    const { rows } = await database.pool.query<Record<string, number>>(CLAIMS_SQL);
+    return {
+      figures: { cuts: cuts * (STATEMENTS.length + 1), ...rows[0], ...audit, ...fleet.figures() },
+      rules: { ...SOUND, longestUnbegunMs: atMost(LEASE_MS + 1_000), mostCharged: atMost(1) },
+      control: { doubleEnqueues },
+      controlRules: { doubleEnqueues: is(cuts) },
+    };
+  },
+};
+
+/** Enqueues jobs, each again when its reply was lost, and answers with how many exist twice. */
+async function enqueueAgain(
+  { pool }: ChaosDatabase,
+  { connectionString, cutReply }: PgProxy,
+  count: number,
+): Promise<number> {
+  await inClient(connectionString, async (client) => {
+    for (let n = 0; n < count; n += 1) {
+      const cut = cutReply((name) => name.startsWith("millrace_enqueue_"));
+      const call = () => client.enqueue("work", { deed: "return" }, { queue: PARKED, source: String(n) });
+      await call().catch(call);
+      await cut;
+    }
+  });
+  const { rows } = await pool.query<{ count: number }>(
+    `with gone as (delete from millrace.pending p where p.queue = '${PARKED}' returning p.source)
+     select count(*)::int - count(distinct source)::int as count from gone`,
+  );
+  return rows[0]?.count ?? 0;
+}

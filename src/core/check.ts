@@ -1,0 +1,69 @@
+import { MAX_DELAY_MS, OptionError, describe, expected } from "./errors.ts";
+
+/** A rule for one option: what it must be in words, and whether a value keeps it. */
+export interface Rule {
+  readonly is: string;
+  readonly holds: (value: unknown) => boolean;
+}
+
+/** An integer from `min` to `max`. */
+export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): Rule {
+  return {
+    is: max === Number.MAX_SAFE_INTEGER ? `an integer from ${min} up` : `an integer from ${min} to ${max}`,
+    holds: (value) => Number.isSafeInteger(value) && Number(value) >= min && Number(value) <= max,
+  };
+}
+
+/** A duration in milliseconds, from `min` to ten years. */
+export function milliseconds(min: number): Rule {
+  return {
+    is: `a number of milliseconds from ${min} to ${MAX_DELAY_MS}`,
+    holds: (value) => typeof value === "number" && value >= min && value <= MAX_DELAY_MS,
+  };
+}
+
+/** A rule in its own words. */
+export function rule(is: string, holds: (value: unknown) => boolean): Rule {
+  return { is, holds };
+}
+
+/**
+ * Checks an object of options: each member that is there must keep its rule, and there must be no
+ * other member. Members that are `undefined` count as not there.
+ *
+ * @param what Names the object in messages, such as `spawnWorker options`.
+ * @throws OptionError
+ */
+export function checkOptions(what: string, options: unknown, rules: Readonly<Record<string, Rule>>): void {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw new OptionError(expected(what, "an object", options));
+  }
+  for (const [name, value] of Object.entries(options)) {
+    const own = Object.hasOwn(rules, name) ? rules[name] : undefined;
+    if (own === undefined) {
+      throw new OptionError(
+        `Unknown option ${describe(name)} in the ${what}; known are ${Object.keys(rules).join(", ")}`,
+      );
+    }
+    if (value !== undefined && !own.holds(value)) throw new OptionError(expected(name, own.is, value));
+  }
+}
+
+const REASON = rule(
+  "a text of 1 to 1000 characters without NUL or lone surrogates",
+  (value) =>
+    typeof value === "string" &&
+    value.length > 0 &&
+    value.length <= 1_000 &&
+    !value.includes("\u0000") &&
+    value.isWellFormed(),
+);
+
+/**
+ * Checks the reason of a cancellation.
+ *
+ * @throws OptionError
+ */
+export function checkReason(reason: unknown): asserts reason is string {
+  if (!REASON.holds(reason)) throw new OptionError(expected("reason", REASON.is, reason));
+}

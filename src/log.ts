@@ -1,0 +1,164 @@
+import { asyncScheduler, tap } from "rxjs";
+import type { MonoTypeOperatorFunction } from "rxjs";
+import { pino } from "pino";
+import type { Logger } from "pino";
+import type { ErrorRecord } from "./core/error-record.ts";
+import type { WorkerEvent } from "./core/events.ts";
+import type { ClaimedJob } from "./core/job.ts";
+
+export type { Logger } from "pino";
+
+type Level = "debug" | "info" | "warn" | "error";
+
+/** At which level each event is logged. */
+export const LEVELS: Readonly<Record<WorkerEvent["type"], Level>> = Object.freeze({
+  started: "info",
+  claimed: "debug",
+  "claim-failed": "warn",
+  "poll-failed": "warn",
+  "attempt-started": "debug",
+  progress: "debug",
+  succeeded: "debug",
+  "retry-scheduled": "warn",
+  snoozed: "info",
+  failed: "error",
+  released: "info",
+  "lease-lost": "warn",
+  leaked: "warn",
+  "leak-ended": "info",
+  "claims-paused": "error",
+  "claims-resumed": "warn",
+  "settle-failed": "warn",
+  "progress-failed": "warn",
+  "publish-failed": "warn",
+  "capacity-failed": "error",
+  cancelled: "info",
+  "heartbeat-failed": "warn",
+  "lease-expired": "warn",
+  "lease-recovered": "warn",
+  "recovery-failed": "warn",
+  "tidy-failed": "warn",
+  "listen-lost": "warn",
+  "listen-restored": "info",
+  "dispatch-failed": "error",
+  "wakeup-failed": "error",
+  "start-failed": "warn",
+  draining: "info",
+  drained: "info",
+  "drain-timed-out": "warn",
+  aborted: "warn",
+  "events-dropped": "warn",
+  "worker-failed": "error",
+  exited: "info",
+});
+
+/** Failures to reach the store within this time after one that was logged go to `debug`, in milliseconds. */
+const REPEAT_MS = 60_000;
+
+/** The logger of a client: the given one, none for `false`, else pino on stdout at level `info`. */
+export function loggerOf(given: Logger | false | undefined): Logger {
+  if (given === false) return pino({ enabled: false });
+  return given ?? pino({ name: "millrace" });
+}
+
+/**
+ * Logs the events that pass, one line each. A line has the job's id, kind, queue, source and
+ * attempt and the worker's label, never a payload, a result or a progress value. Of failures to reach
+ * the store, whichever call it was, one a minute has its level and the others go to `debug`, so that
+ * an outage is a handful of lines.
+ */
+export function logEvents(logger: Logger, label: string): MonoTypeOperatorFunction<WorkerEvent> {
+  // Errors are plain records here: pino's own serializer would call each an `Object`.
+  const log = logger.child({ worker: label }, { serializers: { err: (record: unknown) => record } });
+  let failedAt: number | undefined;
+  return tap((event) => {
+    const repeats = "retryInMs" in event && isRecent(failedAt);
+    if ("retryInMs" in event && !repeats) failedAt = asyncScheduler.now();
+    const level = repeats ? "debug" : LEVELS[event.type];
+    if (!log.isLevelEnabled(level)) return;
+    log[level](fieldsOf(event), MESSAGES[event.type]);
+  });
+}
+
+/** A logger for the handler of one attempt. */
+export function attemptLogger(logger: Logger, label: string, job: ClaimedJob): Logger {
+  const { id, kind, queue, source, attempt } = job;
+  return logger.child({ worker: label, jobId: id, kind, queue, source, attempt });
+}
+
+function isRecent(at: number | undefined): boolean {
+  return at !== undefined && Math.abs(asyncScheduler.now() - at) < REPEAT_MS;
+}
+
+/** What of an event goes into its line. */
+function fieldsOf(event: WorkerEvent): object {
+  switch (event.type) {
+    case "lease-recovered":
+      return { event: event.type, count: event.count, jobIds: event.jobs.slice(0, 20).map(({ id }) => id) };
+    case "drain-timed-out":
+      return { event: event.type, jobIds: event.interrupted.map(({ id }) => id) };
+    default: {
+      const { type, ...rest } = event;
+      const {
+        job,
+        error,
+        value: _value,
+        result: _result,
+        ...fields
+      } = rest as typeof rest & {
+        job?: { id: string; maxAttempts: number };
+        error?: ErrorRecord;
+        value?: unknown;
+        result?: unknown;
+      };
+      if (job === undefined) return { event: type, ...fields, ...errorFields(error) };
+      const { id, maxAttempts: _max, ...ref } = job;
+      return { event: type, jobId: id, ...ref, ...fields, ...errorFields(error) };
+    }
+  }
+}
+
+function errorFields(error: ErrorRecord | undefined): object {
+  return error === undefined ? {} : { err: { type: error.name, message: error.message, stack: error.stack } };
+}
+
+const MESSAGES: Readonly<Record<WorkerEvent["type"], string>> = {
+  started: "worker started",
+  claimed: "claimed jobs",
+  "claim-failed": "claiming failed, trying again",
+  "poll-failed": "polling failed, trying again",
+  "attempt-started": "attempt started",
+  progress: "progress",
+  succeeded: "job succeeded",
+  "retry-scheduled": "attempt failed, will be retried",
+  snoozed: "job postponed by its handler",
+  failed: "job failed for good",
+  released: "job released, uncounted",
+  "lease-lost": "claim lost, outcome not written",
+  leaked: "attempt did not end when told to",
+  "leak-ended": "attempt that did not end when told to has ended after all",
+  "claims-paused": "too many attempts that were given up still run, claiming no more until some end",
+  "claims-resumed": "claiming again",
+  "settle-failed": "writing outcomes failed, trying again",
+  "progress-failed": "keeping progress failed, trying again",
+  "publish-failed": "publishing events failed, trying again",
+  "capacity-failed": "the app's capacity$ errored or said what is no capacity",
+  cancelled: "job cancelled",
+  "heartbeat-failed": "renewing the lease failed, trying again",
+  "lease-expired": "lease ran out, starting anew",
+  "lease-recovered": "recovered the jobs of dead workers",
+  "recovery-failed": "recovering leases failed, trying again",
+  "tidy-failed": "deleting expired results failed, trying again",
+  "listen-lost": "LISTEN lost, polling goes on",
+  "listen-restored": "LISTEN established",
+  "dispatch-failed": "the app's dispatch failed",
+  "wakeup-failed": "the app's wakeup$, or its operator on wake-ups, errored and is out",
+  "start-failed": "registering failed, trying again",
+  draining: "shutting down, waiting for running attempts",
+  drained: "drained",
+  "drain-timed-out": "drain timeout passed, interrupting attempts",
+  aborted: "worker aborted",
+  "events-dropped": "a subscriber is too slow, events dropped",
+  "worker-failed": "worker cannot go on, it has ended",
+  exited: "worker exited",
+};

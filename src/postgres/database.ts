@@ -1,0 +1,212 @@
+import { Socket } from "node:net";
+import pg from "pg";
+import { withoutValues } from "./database-error.ts";
+import type { Statement } from "./statements/statement.ts";
+import { withClient } from "./with-client.ts";
+
+/**
+ * Runs one statement in a READ COMMITTED transaction of its own and answers with its rows.
+ *
+ * @throws SchemaError when a table, column or function is missing.
+ * @throws Error with the `code` of Postgres and no values, or what the connection failed with.
+ */
+export type Run = <Row extends pg.QueryResultRow>(
+  statement: Statement,
+  values?: readonly unknown[],
+) => Promise<readonly Row[]>;
+
+/**
+ * Runs statements in one READ COMMITTED transaction, which commits when `work` is done. Where that fails
+ * nothing is written.
+ */
+export type Transact = <T>(work: (run: Run) => Promise<T>) => Promise<T>;
+
+/** A pool of connections of the library's own. */
+export interface Database {
+  readonly run: Run;
+  readonly transact: Transact;
+  /** The pool itself, for what needs several statements in a row. */
+  readonly pool: pg.Pool;
+  /** Closes every connection. Takes at most some seconds, even when the server does not answer. */
+  readonly close: () => Promise<void>;
+}
+
+/** Settings of `openPool`. */
+export interface PoolSettings {
+  /** How many connections there are at most, from 1. */
+  readonly max: number;
+  /** What `pg_stat_activity` shows; cut to 63 bytes by Postgres. */
+  readonly applicationName: string;
+  /** Milliseconds until a statement is given up by the client. The server gives up a little earlier. */
+  readonly queryTimeoutMs?: number;
+  /**
+   * Whether a pooler in transaction mode stands between: it refuses startup parameters, and before
+   * version 1.21 of PgBouncer prepared statements. Default false.
+   */
+  readonly throughPooler?: boolean;
+}
+
+const QUERY_TIMEOUT_MS = 30_000;
+
+/** The share of `queryTimeoutMs` that the server has, so that its own, clearer error comes first. */
+const SERVER_SHARE = 0.9;
+
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/** Longer than any heartbeat's interval at the default lease, so that connections stay. */
+const IDLE_TIMEOUT_MS = 60_000;
+
+const KEEP_ALIVE_DELAY_MS = 10_000;
+
+/** How long `close` waits for the server before it drops the sockets. */
+const CLOSE_TIMEOUT_MS = 3_000;
+
+/**
+ * Opens a pool whose connections never end the process and never hang: an idle connection that dies
+ * is dropped, a dead peer is noticed by keepalive or by the timeout of a query.
+ */
+export function openPool(config: pg.PoolConfig, settings: PoolSettings): Database {
+  const { max, applicationName, queryTimeoutMs = QUERY_TIMEOUT_MS, throughPooler = false } = settings;
+  const sockets = new Set<Socket>();
+  const pool = new pg.Pool({
+    ...config,
+    max,
+    application_name: applicationName,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    idleTimeoutMillis: IDLE_TIMEOUT_MS,
+    // Idle connections alone keep no process alive.
+    allowExitOnIdle: true,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
+    query_timeout: queryTimeoutMs,
+    statement_timeout: throughPooler ? false : Math.ceil(queryTimeoutMs * SERVER_SHARE),
+    stream: () => tracked(sockets),
+  });
+  neverCrash(pool);
+  const close = (): Promise<void> => closePool(pool, sockets);
+  return { run: runIn(pool, throughPooler), transact: transactIn(pool, throughPooler), pool, close };
+}
+
+/**
+ * The connection settings of an app's pool, for connections of the library's own beside it. Its
+ * password and key are not enumerable, so they are copied by name.
+ */
+export function configOf(pool: pg.Pool): pg.PoolConfig {
+  const { password, ssl, user, database, host, port, connectionString, options } = pool.options;
+  const { sslnegotiation, enableChannelBinding } = pool.options;
+  const given = { password, ssl, user, database, host, port, connectionString, options };
+  const all = { ...given, sslnegotiation, enableChannelBinding };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}
+
+/**
+ * Makes a pool survive connections that die: idle ones report to the pool, borrowed ones to
+ * themselves, and either ends the process when nobody listens. Their queries fail anyway.
+ */
+function neverCrash(pool: pg.Pool): void {
+  pool.on("error", ignore);
+  pool.on("connect", (client) => client.on("error", ignore));
+}
+
+function ignore(): void {
+  // The query that was under way, or the next one, reports it.
+}
+
+/** A `Run` over a pool, which may be the app's own. */
+export function runIn(pool: pg.Pool, throughPooler = false): Run {
+  const pinned = onceDone(() => needsPinning(pool));
+  return async <Row extends pg.QueryResultRow>(
+    statement: Statement,
+    values: readonly unknown[] = [],
+  ): Promise<readonly Row[]> => {
+    const query = queryOf(statement, values, throughPooler);
+    try {
+      const { rows } = (await pinned())
+        ? await inReadCommitted(pool, (client) => client.query<Row>(query))
+        : await pool.query<Row>(query);
+      return rows;
+    } catch (error) {
+      throw withoutValues(error, statement);
+    }
+  };
+}
+
+/** A `Transact` over a pool, which may be the app's own. */
+export function transactIn(pool: pg.Pool, throughPooler = false): Transact {
+  return (work) =>
+    inReadCommitted(pool, (client) =>
+      work(async <Row extends pg.QueryResultRow>(statement: Statement, values: readonly unknown[] = []) => {
+        try {
+          return (await client.query<Row>(queryOf(statement, values, throughPooler))).rows;
+        } catch (error) {
+          throw withoutValues(error, statement);
+        }
+      }),
+    );
+}
+
+/** A statement is prepared under its name, but not through a pooler. */
+function queryOf(
+  { name, text }: Statement,
+  values: readonly unknown[],
+  throughPooler: boolean,
+): pg.QueryConfig<unknown[]> {
+  return { ...(throughPooler ? {} : { name }), text, values: [...values] };
+}
+
+/** Asks once whether transactions of this role are something else than READ COMMITTED by default. */
+async function needsPinning(pool: pg.Pool): Promise<boolean> {
+  const { rows } = await pool.query<{ level: string }>(
+    "select current_setting('default_transaction_isolation') as level",
+  );
+  return rows[0]?.level !== "read committed";
+}
+
+/** Keeps the answer of `work`, but not its failure. */
+function onceDone<T>(work: () => Promise<T>): () => Promise<T> {
+  let answer: Promise<T> | undefined;
+  return async () => {
+    answer ??= work();
+    try {
+      return await answer;
+    } catch (error) {
+      answer = undefined;
+      throw error;
+    }
+  };
+}
+
+async function inReadCommitted<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  return withClient(pool, async (client) => {
+    await client.query("begin isolation level read committed");
+    const result = await work(client);
+    await client.query("commit");
+    return result;
+  });
+}
+
+function tracked(sockets: Set<Socket>): Socket {
+  const socket = new Socket();
+  sockets.add(socket);
+  socket.once("close", () => sockets.delete(socket));
+  return socket;
+}
+
+async function closePool(pool: pg.Pool, sockets: Set<Socket>): Promise<void> {
+  const timer = setTimeout(() => {
+    for (const socket of sockets) socket.destroy();
+  }, CLOSE_TIMEOUT_MS);
+  try {
+    await pool.end();
+    await Promise.all([...sockets].map(closed));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Not `once` of `node:events`: that rejects when the connection breaks, which is an end as well. */
+function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    socket.once("close", () => resolve());
+  });
+}

@@ -1,0 +1,76 @@
+import type { NewJob } from "../core/job.ts";
+import type { Enqueued } from "../core/store.ts";
+import { arrayLiteral } from "./array-literal.ts";
+import type { Statements } from "./statements.ts";
+import type { Statement } from "./statements/statement.ts";
+
+/** A statement and its values, ready to be run. */
+export interface Call {
+  readonly statement: Statement;
+  readonly values: readonly string[];
+}
+
+/** The row that such a call answers with. */
+export interface EnqueuedRow {
+  /** The ids of the jobs that stand, in the order of what was given. */
+  readonly ids: readonly string[];
+  /** Those of them that were written; absent where all were. */
+  readonly inserted?: readonly string[];
+}
+
+/** The one call that writes these jobs: ENQUEUE, or ENQUEUE_JOBS when one of them waits for others or has a key. */
+export function enqueueCall(sql: Statements, jobs: readonly NewJob[]): Call {
+  const column = (of: (job: NewJob) => string | number | undefined): string => arrayLiteral(jobs.map(of));
+  const values = [
+    column(({ kind }) => kind),
+    column(({ queue }) => queue),
+    column(({ payload }) => payload),
+    column(({ priority }) => priority),
+    column(({ delayMs }) => delayMs),
+    column(({ runAt }) => runAt?.getTime()),
+    column(({ maxAttempts }) => maxAttempts),
+    column(({ source }) => source),
+    column(({ timeoutMs }) => wholeMs(timeoutMs)),
+    column(({ backoff }) => (backoff === undefined ? undefined : JSON.stringify(backoff))),
+    column(({ keepResultMs }) => wholeMs(keepResultMs)),
+  ];
+  if (jobs.every(({ after, key }) => after.length === 0 && key === undefined)) {
+    return { statement: sql.enqueue, values };
+  }
+  const more = [
+    column(({ after }) => arrayLiteral(after)),
+    column(({ afterFailure }) => afterFailure),
+    column(({ key }) => key),
+  ];
+  return { statement: sql.enqueueJobs, values: [...values, ...more] };
+}
+
+/**
+ * Writes parts of jobs one after the other: where there are several, `run` must run them in one
+ * transaction. Answers for none of the jobs where it does not answer with rows.
+ */
+export async function enqueueParts(
+  run: (statement: Statement, values: readonly string[]) => Promise<readonly EnqueuedRow[]>,
+  sql: Statements,
+  parts: readonly (readonly NewJob[])[],
+): Promise<readonly Enqueued[]> {
+  const answers: (readonly Enqueued[])[] = [];
+  for (const part of parts) {
+    const { statement, values } = enqueueCall(sql, part);
+    const [row] = await run(statement, values);
+    if (row === undefined) return [];
+    answers.push(enqueuedOf(row));
+  }
+  return answers.flat();
+}
+
+/** What became of each job. Of two with the same key in one call, the first was written. */
+function enqueuedOf({ ids, inserted = ids }: EnqueuedRow): readonly Enqueued[] {
+  const written = new Set(inserted);
+  return ids.map((id) => ({ id, inserted: written.delete(id) }));
+}
+
+/** The columns of durations hold whole milliseconds, and none of them may be 0. */
+function wholeMs(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : Math.ceil(ms);
+}

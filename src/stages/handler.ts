@@ -1,0 +1,216 @@
+import { EMPTY, defer, filter, from, isObservable, of, switchMap } from "rxjs";
+import type { Observable, ObservableInput, OperatorFunction } from "rxjs";
+import type { InterruptedError } from "../core/errors.ts";
+import { LeaseLostError, PermanentError } from "../core/errors.ts";
+import type { ClaimedJob } from "../core/job.ts";
+import type { Progressed } from "../core/outcome.ts";
+import { isolate } from "../rx/isolate.ts";
+import { trackedEnd } from "./tracked-end.ts";
+
+/** The parts of a pino logger that handlers get. */
+export interface Log {
+  /** Logs fields, and a message with them, on the level `debug`. */
+  debug(fields: object, message?: string): void;
+  /** Logs a message on the level `debug`. */
+  debug(message: string): void;
+  /** Logs fields, and a message with them, on the level `info`. */
+  info(fields: object, message?: string): void;
+  /** Logs a message on the level `info`. */
+  info(message: string): void;
+  /** Logs fields, and a message with them, on the level `warn`. */
+  warn(fields: object, message?: string): void;
+  /** Logs a message on the level `warn`. */
+  warn(message: string): void;
+  /** Logs fields, and a message with them, on the level `error`. */
+  error(fields: object, message?: string): void;
+  /** Logs a message on the level `error`. */
+  error(message: string): void;
+}
+
+/** What a handler gets besides its job. */
+export interface AttemptContext {
+  /**
+   * Fires when the attempt must end; its `reason` is an `InterruptedError`. Belongs to this attempt
+   * alone, so it may be handed on without leaking.
+   */
+  readonly signal: AbortSignal;
+  /** A logger that already knows the job: id, kind, source, attempt, worker. */
+  readonly log: Log;
+  /**
+   * Completes the job inside the handler's own transaction, so that effect and acknowledgement
+   * commit together. Let its rejection end the transaction. Where that is stricter than READ
+   * COMMITTED, it may fail with SQLSTATE 40001, as any statement there.
+   *
+   * @param tx Anything with `query(text, values)`, inside an open transaction.
+   * @throws LeaseLostError when the job is not this attempt's any more.
+   */
+  readonly complete: (tx: unknown) => Promise<void>;
+}
+
+/** A handler with its types taken off; `client.ts` puts them on. */
+export type Handler = (job: ClaimedJob, context: AttemptContext) => unknown;
+
+/** What calling a handler needs to know. */
+export interface HandlerSetup {
+  /** The handler of a kind, or `undefined`. */
+  readonly handlerOf: (kind: string) => Handler | undefined;
+  /** Checks the payload against the schema of its kind, and puts what that made of it in its place. */
+  readonly prepare: (job: ClaimedJob) => ClaimedJob | Promise<ClaimedJob>;
+  /** Completes a job in a transaction of the handler's; `false` when its claim is gone. */
+  readonly completeIn: (tx: unknown, job: ClaimedJob) => Promise<boolean>;
+  /** Logger for one attempt. */
+  readonly logOf: (job: ClaimedJob) => Log;
+  /** The app's own operators round what the handler returns. Default none. */
+  readonly around?: AroundAttempt | undefined;
+}
+
+/** Wraps the values of a handler. Each subscription of `value$` calls the handler. */
+export type AroundAttempt<OneJob extends ClaimedJob = ClaimedJob> = (
+  value$: Observable<unknown>,
+  job: OneJob,
+) => ObservableInput<unknown>;
+
+/** A handler at work. */
+export interface RunningHandler {
+  /**
+   * Calls the handler. Answers with its progress, as `report` makes it, or with `undefined` when it has
+   * ended. Throws, and the stream errors, with what the handler threw.
+   */
+  start(): Observable<Progressed> | undefined;
+  /** The last value, or what it returned. */
+  result(): unknown;
+  /** Fires its signal. The first reason stays. */
+  interrupt(reason: InterruptedError): void;
+  interrupted(): InterruptedError | undefined;
+  /** It is an Observable: unsubscribing is enough to end it. */
+  endsWhenUnsubscribed(): boolean;
+  /** It completed the job in its own transaction, if that was committed. */
+  committed(): boolean;
+  /** Completes when it has really ended, also after it was given up. Never errors. */
+  readonly ended$: Observable<unknown>;
+}
+
+/**
+ * Prepares a call of the handler of a job.
+ *
+ * The values of an Observable or of an iterable are progress, but for `undefined`; a promise and a plain
+ * value have only a result. A plain value costs no subscription, for there are handlers without work.
+ *
+ * A rejection after the attempt was given up is swallowed: `from` attaches to the promise at once.
+ */
+export function startHandler(
+  setup: HandlerSetup,
+  job: ClaimedJob,
+  report: OperatorFunction<unknown, Progressed>,
+): RunningHandler {
+  const attempt: Attempt = { controller: undefined, reason: undefined, committed: false };
+  const context = contextOf(setup, job, attempt);
+  let returned: Shape | undefined;
+  let ended$: Observable<unknown> = EMPTY;
+  let result: unknown;
+
+  const call = (prepared: ClaimedJob): unknown => {
+    const output = handlerFor(setup, job)(prepared, context);
+    returned = shapeOf(output);
+    return output;
+  };
+  const values = (output: unknown): Observable<unknown> => {
+    if (returned === "value") return of(output);
+    if (returned === "observable") return isolate(from(output as ObservableInput<unknown>));
+    const tracked = trackedEnd(output as ObservableInput<unknown>);
+    ended$ = tracked.ended$;
+    return from(tracked.output);
+  };
+  /** Keeps a value as the result, and tells whether it is progress as well. */
+  const keep = (value: unknown): boolean => {
+    result = value;
+    return value !== undefined && (returned === "observable" || returned === "stream");
+  };
+
+  const run = (made: ClaimedJob): Observable<Progressed> | undefined => {
+    const { around } = setup;
+    // A copy: what a handler writes into its job must not reach the fence of the outcome.
+    const prepared = made === job ? { ...job } : made;
+    if (around !== undefined) {
+      const value$ = defer(() => values(call(prepared)));
+      return isolate(from(around(value$, prepared))).pipe(filter(keep), report);
+    }
+    const output = call(prepared);
+    if (returned === "value") {
+      result = output;
+      return undefined;
+    }
+    const progress$ = values(output).pipe(filter(keep));
+    return returned === "promise" ? (progress$ as Observable<never>) : progress$.pipe(report);
+  };
+
+  return {
+    start: () => {
+      const prepared = setup.prepare(job);
+      return prepared instanceof Promise
+        ? from(prepared).pipe(switchMap((value) => run(value) ?? EMPTY))
+        : run(prepared);
+    },
+    interrupt: (why) => {
+      attempt.reason ??= why;
+      attempt.controller?.abort(attempt.reason);
+    },
+    interrupted: () => attempt.reason,
+    endsWhenUnsubscribed: () => returned !== "promise" && returned !== "stream",
+    result: () => result,
+    committed: () => attempt.committed,
+    ended$: defer(() => ended$),
+  };
+}
+
+/** What is known of an attempt whose handler was called. */
+interface Attempt {
+  controller: AbortController | undefined;
+  reason: InterruptedError | undefined;
+  committed: boolean;
+}
+
+function contextOf(setup: HandlerSetup, job: ClaimedJob, attempt: Attempt): AttemptContext {
+  return {
+    // Made on demand: most handlers of small jobs never look at it.
+    get signal() {
+      if (attempt.controller === undefined) {
+        attempt.controller = new AbortController();
+        if (attempt.reason !== undefined) attempt.controller.abort(attempt.reason);
+      }
+      return attempt.controller.signal;
+    },
+    get log() {
+      return setup.logOf(job);
+    },
+    complete: async (tx) => {
+      if (!(await setup.completeIn(tx, job))) throw new LeaseLostError();
+      attempt.committed = true;
+    },
+  };
+}
+
+function handlerFor({ handlerOf }: HandlerSetup, { kind }: ClaimedJob): Handler {
+  const handler = handlerOf(kind);
+  if (handler === undefined) throw new PermanentError(`No handler for the kind ${JSON.stringify(kind)}`);
+  return handler;
+}
+
+/** Where other Observable libraries answer to `from`. */
+const OBSERVABLE: symbol | string =
+  typeof Symbol.observable === "symbol" ? Symbol.observable : "@@observable";
+
+type Shape = "observable" | "stream" | "promise" | "value";
+
+/**
+ * What a handler returned. Observables and (async) iterables are streams of progress; strings are
+ * values although they can be iterated; whatever is no `ObservableInput` is a value too.
+ */
+function shapeOf(output: unknown): Shape {
+  if (typeof output !== "object" && typeof output !== "function") return "value";
+  if (output === null) return "value";
+  if (isObservable(output) || OBSERVABLE in output) return "observable";
+  if ("then" in output && typeof output.then === "function") return "promise";
+  if (Symbol.asyncIterator in output || Symbol.iterator in output || "getReader" in output) return "stream";
+  return "value";
+}

@@ -1,0 +1,88 @@
+import { asyncScheduler } from "rxjs";
+
+/**
+ * Counts the slots of one lane, and decides how much to claim.
+ *
+ * The demand is the free slots, plus what is likely to finish while the claim is on its way: jobs
+ * that take longer than a round trip prefetch nothing, trivial ones prefetch what keeps the slots
+ * busy. `prefetchLimit` bounds it, and a claim brings at most half of that besides the free slots, so
+ * that one half can be on its way while the other runs.
+ */
+export interface Slots {
+  /** Slots in which nothing runs and for which nothing is held. */
+  free(): number;
+  /** How many jobs to claim now. 0: none. */
+  demand(): number;
+  /** A claim was sent. Answers with the function to call when it landed, with its job count. */
+  claiming(): (count: number) => void;
+  /** A held job began. Answers with the function to call when it ended. */
+  begin(): () => void;
+  /** Held jobs were given back without beginning. */
+  giveBack(count: number): void;
+  /** Attempts that run. */
+  running(): number;
+  /** What was claimed ahead has waited for that many milliseconds: jobs are not as quick as they were. */
+  stalled(ms: number): void;
+  /** Held jobs for which there is no slot any more, after a `resize`. */
+  excess(): number;
+  /** Changes how many attempts may run at once. What runs goes on. From 0 to `concurrency`. */
+  resize(to: number): void;
+}
+
+/** How quickly the moving averages follow: each new value weighs this much. */
+const WEIGHT = 0.1;
+
+/** Makes the counters of a lane. `concurrency` from 1, `prefetchLimit` from 0. */
+export function createSlots(concurrency: number, prefetchLimit: number): Slots {
+  let capacity = concurrency;
+  let running = 0;
+  let held = 0;
+  let attemptMs: number | undefined;
+  let claimMs = 0;
+
+  const prefetch = (): number => {
+    if (attemptMs === undefined || capacity === 0) return 0;
+    const finishing = (capacity * claimMs) / Math.max(attemptMs, 0.01);
+    return Math.min(prefetchLimit, Math.floor(finishing));
+  };
+
+  return {
+    free: () => Math.max(0, capacity - running - held),
+    demand: () => {
+      const free = capacity - running - held;
+      return Math.max(0, Math.min(free + prefetch(), Math.max(0, free) + prefetchLimit / 2));
+    },
+    running: () => running,
+    stalled: (ms) => {
+      attemptMs = Math.max(attemptMs ?? 0, ms);
+    },
+    claiming: () => {
+      const sentAt = asyncScheduler.now();
+      return (count) => {
+        held += count;
+        claimMs = average(claimMs, asyncScheduler.now() - sentAt);
+      };
+    },
+    begin: () => {
+      held -= 1;
+      running += 1;
+      const begunAt = asyncScheduler.now();
+      return () => {
+        running -= 1;
+        attemptMs = average(attemptMs ?? asyncScheduler.now() - begunAt, asyncScheduler.now() - begunAt);
+      };
+    },
+    giveBack: (count) => {
+      held -= count;
+    },
+    excess: () => Math.min(held, Math.max(0, running + held - capacity)),
+    resize: (to) => {
+      capacity = Math.min(concurrency, to);
+    },
+  };
+}
+
+/** Follows a value by a tenth. A clock that was set back counts as no time at all. */
+function average(old: number, value: number): number {
+  return old + WEIGHT * (Math.max(0, value) - old);
+}

@@ -1,0 +1,40 @@
+import type { PoolConfig } from "pg";
+import { openPool } from "./postgres/database.ts";
+import type { Database } from "./postgres/database.ts";
+import type { ResolvedSettings } from "./settings.ts";
+
+/** How many connections claims, outcomes and recoveries share. */
+const WORK_CONNECTIONS = 3;
+
+/** Bounds of the timeout of a heartbeat, which is a third of the lease, in milliseconds. */
+const BEAT_TIMEOUT_MS = { min: 1_000, max: 10_000 };
+
+/** The connections of a worker. */
+export interface Databases {
+  readonly work: Database;
+  /** A connection of its own for the heartbeat, which nothing else can keep busy. */
+  readonly leases: Database;
+  /** Closes both, once. */
+  readonly close: () => Promise<unknown>;
+}
+
+/** Makes the pools of a worker; none connects before its first statement. */
+export function openDatabases(
+  { config, throughPooler }: { readonly config: PoolConfig; readonly throughPooler: boolean },
+  { label, leaseDurationMs }: ResolvedSettings,
+): Databases {
+  const beatTimeoutMs = Math.min(BEAT_TIMEOUT_MS.max, Math.max(BEAT_TIMEOUT_MS.min, leaseDurationMs / 3));
+  const work = openPool(config, {
+    max: WORK_CONNECTIONS,
+    applicationName: `millrace work ${label}`,
+    throughPooler,
+  });
+  const leases = openPool(config, {
+    max: 1,
+    applicationName: `millrace lease ${label}`,
+    queryTimeoutMs: Math.round(beatTimeoutMs),
+    throughPooler,
+  });
+  let closing: Promise<unknown> | undefined;
+  return { work, leases, close: () => (closing ??= Promise.all([work.close(), leases.close()])) };
+}

@@ -1,0 +1,237 @@
+import { describe, expect, it } from "vitest";
+import { FAILED, idsOf, SUCCEEDED } from "./bench.ts";
+import type { Bench, Open } from "./bench.ts";
+
+/** How long claims stand, and what becomes of those of a dead worker. */
+export function leaseContract(open: Open): void {
+  describe("register", () => {
+    it("gives every incarnation an id of its own", async () => {
+      const bench = await open();
+      const ids = await Promise.all(Array.from({ length: 10 }, () => bench.worker()));
+      expect(new Set(ids).size).toBe(10);
+    });
+  });
+
+  describe("heartbeat", () => {
+    it("renews a lease that stands", async () => {
+      const bench = await open();
+      const workerId = await bench.worker({ leaseDurationMs: 600_000 });
+      expect(await bench.heartbeat(workerId, 1_800_000)).toBe(true);
+      const { expiresInMs } = await bench.recover();
+      expect(expiresInMs).toBeGreaterThan(600_000);
+      expect(expiresInMs).toBeLessThanOrEqual(1_800_000);
+    });
+
+    it("never revives a lease that ran out", async () => {
+      const bench = await open();
+      const workerId = await bench.worker();
+      await bench.expireLease(workerId);
+      expect(await bench.heartbeat(workerId)).toBe(false);
+      expect(await bench.heartbeat(workerId)).toBe(false);
+    });
+
+    it("refuses a worker that was removed", async () => {
+      const bench = await open();
+      const workerId = await bench.worker();
+      await bench.expireLease(workerId);
+      await bench.recover();
+      expect(await bench.heartbeat(workerId)).toBe(false);
+    });
+  });
+
+  describe("unregister", () => {
+    it("removes a worker", async () => {
+      const bench = await open();
+      const workerId = await bench.worker();
+      await bench.unregister(workerId);
+      expect(await bench.heartbeat(workerId)).toBe(false);
+      expect((await bench.recover()).expiresInMs).toBeUndefined();
+    });
+
+    it("leaves a worker that holds claims, so that they can be recovered", async () => {
+      const bench = await open();
+      const id = await bench.add();
+      const workerId = await bench.worker();
+      await bench.claimOne(workerId);
+      await bench.unregister(workerId);
+      expect(await bench.heartbeat(workerId)).toBe(true);
+      expect(await bench.state(id)).toBe("claimed");
+      await bench.expireLease(workerId);
+      expect(idsOf((await bench.recover()).jobs)).toEqual([id]);
+      expect(await bench.state(id)).toBe("pending");
+    });
+  });
+
+  describe("recover", () => {
+    it("gives back the claims of a dead worker, and tells of them", async () => {
+      const bench = await open();
+      const id = await bench.add({ source: "turn:7" });
+      await die(bench, 1);
+      const { jobs } = await bench.recover();
+      const told = { id, kind: "mill", queue: "default", source: "turn:7", maxAttempts: 3 };
+      expect(jobs).toEqual([{ ...told, attempt: 1, state: "pending" }]);
+      expect(await bench.state(id)).toBe("pending");
+    });
+
+    it("counts an attempt that had started, and the crash", async () => {
+      const bench = await open();
+      await bench.add();
+      await die(bench, 1);
+      await bench.recover();
+      const job = await bench.claimOne(await bench.worker());
+      expect(job).toMatchObject({ attempt: 2, crashes: 1, token: 2 });
+    });
+
+    it("does not count an attempt that had not started, only the crash", async () => {
+      const bench = await open();
+      await bench.add();
+      await die(bench, 0);
+      await bench.recover();
+      const job = await bench.claimOne(await bench.worker());
+      expect(job).toMatchObject({ attempt: 1, crashes: 1, token: 2 });
+    });
+
+    it("counts an attempt in any case when a worker died with the job before", async () => {
+      const bench = await open();
+      await bench.add();
+      await die(bench, 0);
+      await bench.recover();
+      await die(bench, 0);
+      await bench.recover();
+      const job = await bench.claimOne(await bench.worker());
+      expect(job).toMatchObject({ attempt: 2, crashes: 2, token: 3 });
+    });
+
+    it("counts the first of a claim, up to its startLimit", async () => {
+      const bench = await open();
+      await bench.addAll([{ priority: 2 }, { priority: 0 }, { priority: 1 }]);
+      await die(bench, 2);
+      await bench.recover();
+      const jobs = await bench.claim(await bench.worker());
+      expect(jobs.map(({ priority, attempt }) => [priority, attempt])).toEqual([
+        [0, 2],
+        [1, 2],
+        [2, 1],
+      ]);
+    });
+
+    it("counts a prefetched job from when its start was told", async () => {
+      const bench = await open();
+      await bench.addAll([{}, {}]);
+      const workerId = await bench.worker();
+      const claimed = await bench.claim(workerId, { startLimit: 0 });
+      await bench.claim(workerId, { started: claimed.slice(0, 1) });
+      await bench.expireLease(workerId);
+      await bench.recover();
+      const jobs = await bench.claim(await bench.worker());
+      expect(jobs.map(({ attempt }) => attempt)).toEqual([2, 1]);
+    });
+
+    it("does not count a start that was told of an older claim, or by another worker", async () => {
+      const bench = await open();
+      await bench.add();
+      const [workerId, stranger] = [await bench.worker(), await bench.worker()];
+      const old = await bench.claimOne(workerId, { startLimit: 0 });
+      await bench.release(workerId, [old]);
+      const job = await bench.claimOne(workerId, { startLimit: 0 });
+      await bench.claim(workerId, { started: [old] });
+      await bench.claim(stranger, { started: [job] });
+      await bench.expireLease(workerId);
+      await bench.recover();
+      expect((await bench.claimOne(stranger)).attempt).toBe(1);
+    });
+
+    it("keeps an error for an attempt that a crash ended, and none for one that had not started", async () => {
+      const bench = await open();
+      await bench.addAll([{}, {}]);
+      await die(bench, 1);
+      await bench.recover();
+      const workerId = await bench.worker();
+      await bench.settle(workerId, await bench.claim(workerId), FAILED);
+      const counted = [...(await bench.listFailed())]
+        .sort((a, b) => Number(a.id) - Number(b.id))
+        .map(({ errors }) => errors.map(({ attempt }) => attempt));
+      expect(counted).toEqual([[1, 2], [1]]);
+    });
+
+    it("fails a job whose attempts are used up, with a reason and an error", async () => {
+      const bench = await open();
+      const id = await bench.add({ maxAttempts: 2 });
+      await die(bench, 1);
+      await bench.recover();
+      await die(bench, 1);
+      const { jobs } = await bench.recover();
+      expect(jobs).toMatchObject([{ id, attempt: 2, maxAttempts: 2, state: "failed" }]);
+      expect(await bench.state(id)).toBe("failed");
+      const [failed] = await bench.listFailed();
+      expect(failed).toMatchObject({ id, attempt: 2, crashes: 2 });
+      expect(failed?.reason).toMatch(/\w/u);
+      expect(failed?.errors.at(-1)).toMatchObject({ attempt: 2 });
+      expect(failed?.errors.at(-1)?.message).toMatch(/\w/u);
+    });
+
+    it("never fails a job that had not started", async () => {
+      const bench = await open();
+      const id = await bench.add({ maxAttempts: 1 });
+      await die(bench, 0);
+      await bench.recover();
+      expect(await bench.state(id)).toBe("pending");
+    });
+
+    it("leaves the claims of living workers", async () => {
+      const bench = await open();
+      await bench.addAll([{}, {}]);
+      const living = await bench.worker();
+      const job = await bench.claimOne(living);
+      await die(bench, 1);
+      await bench.recover();
+      expect(await bench.state(job.id)).toBe("claimed");
+      expect((await bench.settle(living, [job], SUCCEEDED)).accepted).toEqual([job.id]);
+    });
+
+    it("gives back no more than its limit, and the rest the next time", async () => {
+      const bench = await open();
+      const ids = await bench.addAll([{}, {}, {}, {}, {}]);
+      await die(bench, 5);
+      const first = await bench.recover(3);
+      expect(first.jobs).toHaveLength(3);
+      expect(await bench.pendingCount()).toBe(3);
+      const rest = await bench.recover(3);
+      expect(new Set(idsOf([...first.jobs, ...rest.jobs]))).toEqual(new Set(ids));
+      expect(await bench.recover(3)).toEqual({ jobs: [], expiresInMs: undefined });
+    });
+
+    it("removes dead workers, those without claims too", async () => {
+      const bench = await open();
+      await bench.expireLease(await bench.worker());
+      expect(await bench.recover()).toEqual({ jobs: [], expiresInMs: undefined });
+    });
+
+    it("tells when the next lease runs out", async () => {
+      const bench = await open();
+      await bench.worker({ leaseDurationMs: 1_800_000 });
+      await bench.worker({ leaseDurationMs: 600_000 });
+      const { expiresInMs } = await bench.recover();
+      expect(expiresInMs).toBeGreaterThan(0);
+      expect(expiresInMs).toBeLessThanOrEqual(600_000);
+    });
+
+    it("gives each claim back once to many that recover at the same time", async () => {
+      const bench = await open();
+      const ids = await bench.addAll(Array.from({ length: 40 }, () => ({})));
+      await die(bench, 40);
+      const answers = await Promise.all(Array.from({ length: 6 }, () => bench.recover(15)));
+      const last = await bench.recover();
+      const jobs = idsOf([...answers, last].flatMap((answer) => answer.jobs));
+      expect(jobs).toHaveLength(40);
+      expect(new Set(jobs)).toEqual(new Set(ids));
+    });
+  });
+}
+
+/** Lets a new worker claim all jobs, begin some of them, and die. */
+async function die(bench: Bench, startLimit: number): Promise<void> {
+  const workerId = await bench.worker();
+  await bench.claim(workerId, { startLimit });
+  await bench.expireLease(workerId);
+}

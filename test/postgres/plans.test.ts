@@ -1,0 +1,190 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { statements } from "../../src/postgres/statements.ts";
+import type { Statements } from "../../src/postgres/statements.ts";
+import { newJob, FAILED, kept } from "../contract/bench.ts";
+import { usePostgres } from "../support/postgres.ts";
+import { openBench } from "./store-bench.ts";
+
+const database = usePostgres();
+const sql = statements("millrace");
+
+const ROWS = 12_000;
+
+/** What a plan is planned for: values of the right types. */
+const VALUES: Partial<Record<keyof Statements, readonly string[]>> = {
+  claim: ["1", "default", "{mill}", "10", "10", "{1,2}", "{1,1}", "1"],
+  promote: ["1", "{default,other}", "{mill}"],
+  complete: ["1", "{1,2}", "{1,1}"],
+  settle: ["1", "{1}", "{1}", "{gone}", "{0}", "{0}", "{null}", "{null}", "{null}", "{null}"],
+  heartbeat: ["1", "1000"],
+  listFailed: ["10"],
+  retryJob: ["channel", "1"],
+  retryAll: ["channel", "0"],
+  retryKind: ["channel", "0", "mill"],
+  countFailedKind: ["mill"],
+  deleteFailed: ["1"],
+  expireResults: ["1000"],
+};
+
+/** The indexes that the docstrings of the hot statements name. */
+const HOT: readonly (readonly [keyof Statements, readonly string[]])[] = [
+  ["claim", ["claimed_pkey", "pending_claim"]],
+  ["promote", ["pending_claim", "scheduled_due", "claimed_cancelled"]],
+  ["complete", ["claimed_pkey"]],
+  ["settle", ["claimed_pkey"]],
+];
+
+/** The same for statements whose tables are big when it matters. */
+const OTHERS: readonly (readonly [keyof Statements, readonly string[]])[] = [
+  ["heartbeat", ["workers_pkey"]],
+  ["listFailed", ["failed_newest"]],
+  ["retryJob", ["failed_pkey"]],
+  ["retryAll", ["failed_pkey"]],
+  ["retryKind", []],
+  ["countFailedKind", ["failed_kind"]],
+  ["deleteFailed", ["failed_pkey"]],
+  ["expireResults", ["completed_expires"]],
+];
+
+/** Statements that take the first rows of an index in its order, from wherever it begins. */
+const ORDERED: ReadonlySet<keyof Statements> = new Set(["listFailed"]);
+
+describe("the plans of statements that are prepared while the queue is empty", () => {
+  beforeEach(async () => {
+    for (const table of ["pending", "scheduled", "claimed"]) {
+      await database.pool.query(`vacuum analyze millrace.${table}`);
+    }
+  });
+
+  it.each(HOT)("%s uses %j", async (name, indexes) => {
+    const plan = await planOf(name);
+    expect(plan.indexes).toEqual(expect.arrayContaining([...indexes]));
+    expect(plan.readsWhole).toEqual([]);
+    expect(plan.bitmapsOfPending).toBe(0);
+    expect(plan.comparesAll).toEqual([]);
+  });
+});
+
+describe("the plans of statements that are prepared while tables are full", () => {
+  beforeEach(fill);
+
+  it("use the index that each docstring names, and read no table of jobs from end to end", async () => {
+    for (const [name, indexes] of [...HOT, ...OTHERS]) {
+      const plan = await planOf(name);
+      expect([name, ...plan.indexes]).toEqual(expect.arrayContaining([name, ...indexes]));
+      expect([name, ...plan.readsWhole]).toEqual([name]);
+      expect([name, plan.bitmapsOfPending]).toEqual([name, 0]);
+      expect([name, ...plan.comparesAll]).toEqual([name]);
+    }
+  });
+});
+
+describe("the failed jobs of a source", () => {
+  it("are found by the index failed_source", async () => {
+    await fill();
+    const plan = await planOfText("select f.id, f.reason from millrace.failed f where f.source = $1", [
+      "turn:7",
+    ]);
+    expect(plan).toMatchObject({ indexes: ["failed_source"], readsWhole: [], comparesAll: [] });
+  });
+});
+
+describe("claim", () => {
+  it("is never so expensive by estimate that Postgres compiles it", async () => {
+    await fill();
+    const { cost } = await planOf("claim");
+    const { rows } = await database.pool.query<{ above: number }>(
+      "select current_setting('jit_above_cost')::float8 as above",
+    );
+    expect(cost).toBeLessThan(rows[0]?.above ?? 0);
+  });
+});
+
+interface Plan {
+  /** Every index that the plan uses. */
+  readonly indexes: readonly string[];
+  /** Every table of jobs or workers that it reads from end to end. */
+  readonly readsWhole: readonly string[];
+  /** How often it gathers all entries of an index of `pending` before it takes the first. */
+  readonly bitmapsOfPending: number;
+  /** What it would do once for each pair of rows, or for each entry of an index. */
+  readonly comparesAll: readonly string[];
+  readonly cost: number;
+}
+
+interface Node {
+  readonly "Node Type": string;
+  readonly "Index Name"?: string;
+  readonly "Relation Name"?: string;
+  readonly "Index Cond"?: string;
+  readonly "Join Filter"?: string;
+  readonly "Total Cost": number;
+  readonly Plans?: readonly Node[];
+}
+
+/** The plan that a prepared statement of the library keeps, whatever its values. */
+function planOf(name: keyof Statements): Promise<Plan> {
+  return planOfText(sql[name].text, VALUES[name] ?? [], ORDERED.has(name));
+}
+
+/** The same for any statement; `ordered` says that it takes the first rows of an index. */
+async function planOfText(text: string, parameters: readonly string[], ordered = false): Promise<Plan> {
+  const client = await database.pool.connect();
+  try {
+    await client.query("set plan_cache_mode = force_generic_plan");
+    await client.query(`prepare planned as ${text}`);
+    const values = parameters.map((value) => `'${value}'`).join(", ");
+    const { rows } = await client.query<{ "QUERY PLAN": readonly { readonly Plan: Node }[] }>(
+      `explain (format json) execute planned (${values})`,
+    );
+    const root = rows[0]?.["QUERY PLAN"][0]?.Plan;
+    if (root === undefined) throw new Error("Expected a plan");
+    const nodes = allNodes(root);
+    return {
+      indexes: nodes.flatMap((node) => node["Index Name"] ?? []),
+      readsWhole: nodes
+        .filter((node) => node["Node Type"] === "Seq Scan")
+        .flatMap((node) => node["Relation Name"] ?? [])
+        // It has one row.
+        .filter((table) => table !== "completed_log"),
+      bitmapsOfPending: nodes.filter(
+        (node) => node["Node Type"] === "Bitmap Index Scan" && node["Index Name"] === "pending_claim",
+      ).length,
+      comparesAll: nodes.flatMap((node) => [
+        ...(node["Join Filter"] === undefined ? [] : [node["Join Filter"]]),
+        ...(node["Node Type"].startsWith("Index") && node["Index Cond"] === undefined && !ordered
+          ? [`all of ${node["Index Name"]}`]
+          : []),
+      ]),
+      cost: root["Total Cost"],
+    };
+  } finally {
+    client.release(true);
+  }
+}
+
+function allNodes(node: Node): readonly Node[] {
+  return [node, ...(node.Plans ?? []).flatMap(allNodes)];
+}
+
+/** Puts 12,000 rows into every table of jobs, and many workers. */
+async function fill(): Promise<void> {
+  const on = await openBench(database);
+  const some = (job: Parameters<typeof newJob>[0]): Promise<unknown> =>
+    on.addAll(Array.from({ length: ROWS }, () => newJob(job)));
+  await some({ kind: "sift" });
+  const worker = await on.worker();
+  const jobs = await on.claim(worker, { kinds: ["sift"], limit: 10_000 });
+  await on.settle(worker, jobs.slice(0, 9_900), FAILED);
+  await some({ kind: "keep", keepResultMs: 60_000 });
+  await on.settle(worker, await on.claim(worker, { kinds: ["keep"], limit: 10_000 }), kept(1));
+  await some({});
+  await some({ queue: "other" });
+  await some({ delayMs: 1_000_000 });
+  await on.claim(worker, { limit: 10_000 });
+  await Promise.all(Array.from({ length: 300 }, () => on.worker()));
+  await database.pool.query(
+    "update millrace.failed set kind = kind || id % 20, source = 'turn:' || id % 1000",
+  );
+  await database.pool.query("analyze");
+}

@@ -1,0 +1,88 @@
+import type pg from "pg";
+import { describe, expect, it } from "vitest";
+import type { Settlement } from "../../src/core/store.ts";
+import type { Run } from "../../src/postgres/database.ts";
+import { settling } from "../../src/postgres/settle.ts";
+import { statements } from "../../src/postgres/statements.ts";
+import type { Statement } from "../../src/postgres/statements/statement.ts";
+import { completeIn } from "../../src/postgres/transaction.ts";
+import { FAILED, idsOf, newJob, RELEASED, retried, SUCCEEDED } from "../contract/bench.ts";
+import type { Bench, Written } from "../contract/bench.ts";
+import { usePostgres } from "../support/postgres.ts";
+import { openBench } from "./store-bench.ts";
+
+const database = usePostgres();
+const sql = statements("millrace");
+
+const OUTCOMES: readonly (readonly [string, Written])[] = [
+  ["succeeded", SUCCEEDED],
+  ["retried", retried(60_000)],
+  ["failed", FAILED],
+  ["released", RELEASED],
+];
+
+/** A connection that breaks once, after the server has committed. */
+function breaksAfterCommit(): Run {
+  const { run } = database.open();
+  let broken = false;
+  return async <Row extends pg.QueryResultRow>(
+    statement: Statement,
+    values?: readonly unknown[],
+  ): Promise<readonly Row[]> => {
+    const rows = await run<Row>(statement, values);
+    if (broken) return rows;
+    broken = true;
+    throw Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
+  };
+}
+
+async function claimed(
+  on: Bench,
+): Promise<{ readonly workerId: string; readonly claims: readonly Settlement[] }> {
+  await on.addAll(Array.from({ length: 5 }, () => newJob()));
+  const workerId = await on.worker();
+  const claims = (await on.claim(workerId)).map(({ id, token }) => ({ id, token, outcome: SUCCEEDED }));
+  return { workerId, claims };
+}
+
+describe("settling, when the reply to a write was lost", () => {
+  it.each(OUTCOMES)("accepts what it had written, at the next try: %s", async (_, outcome) => {
+    const on = await openBench(database);
+    const { workerId, claims } = await claimed(on);
+    const settle = settling(breaksAfterCommit(), sql);
+    const settlements = claims.map((claim) => ({ ...claim, outcome }));
+    await expect(settle(workerId, settlements)).rejects.toThrow("ECONNRESET");
+    expect((await settle(workerId, settlements)).accepted).toEqual(idsOf(claims));
+  });
+
+  it("still refuses what somebody else was given meanwhile", async () => {
+    const on = await openBench(database);
+    const { workerId, claims } = await claimed(on);
+    const settle = settling(breaksAfterCommit(), sql);
+    const strangers = claims.map((claim) => ({ ...claim, token: claim.token - 1 }));
+    await on.expireLease(workerId);
+    await on.recover();
+    await expect(settle(workerId, strangers)).rejects.toThrow("ECONNRESET");
+    expect((await settle(workerId, strangers)).accepted).toEqual([]);
+  });
+
+  it("still refuses a job that its handler completed in a transaction of its own", async () => {
+    const on = await openBench(database);
+    const { workerId, claims } = await claimed(on);
+    const [claim] = claims;
+    if (claim === undefined) throw new Error("Expected a claim");
+    await completeIn(database.pool, sql, { workerId, claim });
+    const settle = settling(breaksAfterCommit(), sql);
+    const settlements = [{ ...claim, outcome: retried(0) }];
+    await expect(settle(workerId, settlements)).rejects.toThrow("ECONNRESET");
+    expect((await settle(workerId, settlements)).accepted).toEqual([]);
+  });
+
+  it("refuses a second call that is not such a try", async () => {
+    const on = await openBench(database);
+    const { workerId, claims } = await claimed(on);
+    const settle = settling(database.open().run, sql);
+    expect((await settle(workerId, claims)).accepted).toEqual(idsOf(claims));
+    expect((await settle(workerId, claims)).accepted).toEqual([]);
+  });
+});

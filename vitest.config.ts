@@ -1,0 +1,33 @@
+import { defineConfig } from "vitest/config";
+import { tallyReporter } from "./scripts/tally-reporter.ts";
+
+/** What needs a database: one server for all, one database for each file. */
+const WITH_DATABASE = ["test/{postgres,system}/**/*.test.ts", "test/{contract,events}/postgres-*.test.ts"];
+
+export default defineConfig({
+  test: {
+    reporters: ["default", tallyReporter()],
+    // Two cores are what the tests are timed for; more workers would need more connections, too.
+    maxWorkers: 2,
+    coverage: { provider: "v8", include: ["src/**"], reporter: ["text", "html"] },
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: WITH_DATABASE,
+          testTimeout: 10_000,
+        },
+      },
+      {
+        test: {
+          name: "postgres",
+          include: WITH_DATABASE,
+          globalSetup: ["test/support/postgres-server.ts"],
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+    ],
+  },
+});
