@@ -197,6 +197,23 @@ describe("a key that many ask for", () => {
     expect([await count(), await count("keys")]).toEqual([200, 200]);
   }, 120_000);
 
+  it("is taken in its turn also where it is freed while later keys are waited for", async () => {
+    const [tx, client, other] = [await begin(), open(), open()];
+    const batch = (keys: string) =>
+      keys.split("").map((key) => ({ kind: "other", payload: null, key }) as const);
+    const id = await client.enqueue("other", null, { key: "a" });
+    await client.enqueue("other", null, { key: "c", tx });
+    const taken = client.enqueueMany(batch("abc"));
+    await until(database.pool, SOMEBODY_WAITS);
+    await client.cancel(id);
+    await client.deleteFailed(id);
+    const takenToo = other.enqueueMany(batch("ab"));
+    await until(database.pool, `select true from (${SOMEBODY_WAITS}) w having count(*) = 2`);
+    await tx.query("rollback");
+    expect((await taken).slice(0, 2)).toEqual(await takenToo);
+    expect([await count(), await count("keys")]).toEqual([3, 3]);
+  });
+
   it("makes nobody wait in a circle, in whatever order keys are taken while jobs free them", async () => {
     const [owner, ...clients] = Array.from({ length: 7 }, () => open());
     if (owner === undefined) throw new Error("Expected a client");
