@@ -20,9 +20,6 @@ select (select count(*) from chaos.runs r join poison p on p.job = r.job)::int a
 /**
  * One job of many ends whatever process runs it, as one that runs out of memory does. Its neighbours
  * must not pay for it.
- *
- * It fails as long as every job that ran in a dead worker is charged: the poison takes its neighbours
- * with it each time.
  */
 export const t22: ChaosTest = {
   id: "T22",

@@ -111,7 +111,10 @@ export interface ClaimedJob {
   readonly attempt: number;
   /** How many attempts it has at most, from 1. */
   readonly maxAttempts: number;
-  /** How many workers died while holding this job, since it was enqueued or last retried by hand. */
+  /**
+   * How many workers in a row died while holding this job: since it was enqueued, retried by hand, or
+   * an attempt of it ended by itself.
+   */
   readonly crashes: number;
   /**
    * Fencing token: how often this job was ever claimed. It only grows, so that whoever holds an
@@ -146,7 +149,7 @@ export interface FailedJob {
   readonly attempt: number;
   /** How many attempts it has at most, from 1. */
   readonly maxAttempts: number;
-  /** How many workers died while holding this job, since it was enqueued or last retried by hand. */
+  /** How many workers in a row died while holding this job. An attempt that ends by itself, and `retryJob`, clear it. */
   readonly crashes: number;
   /** Why it failed, in one line. */
   readonly reason: string;

@@ -68,11 +68,13 @@ export function createHoldings(concurrency: number, prefetchLimit: number): Hold
       const measured = slots.claiming();
       const landed = (jobs: readonly ClaimedJob[]): void => {
         measured(jobs.length);
-        moreMayWait = jobs.length >= limit;
+        const isFull = jobs.length >= limit;
+        // Of jobs whose worker died, a claim brings only some.
+        moreMayWait = isFull || jobs.some(({ crashes }) => crashes > 0);
         emptyClaims = jobs.length > 0 ? 0 : emptyClaims + 1;
         for (const job of started) begunEarly.delete(job);
         jobs.forEach((job, index) => unstarted.set(job, index >= startLimit));
-        ahead = moreMayWait && slots.demand() > 0;
+        ahead = isFull && slots.demand() > 0;
       };
       return { demand: { limit, startLimit, started }, landed };
     },

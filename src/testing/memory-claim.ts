@@ -42,8 +42,9 @@ export function promote(
 /**
  * Takes pending jobs for a worker whose lease stands.
  *
- * A job that was held by a worker that died counts as begun at once: whoever dies before it could
- * tell that a prefetched job began would otherwise never be charged for it.
+ * A job whose worker died counts as begun at once: whoever dies before it could tell that a
+ * prefetched job began would otherwise never be charged for it. So these come first, and no more of
+ * them than begin at once, or one; and one suspect at a time for a worker.
  */
 export function claim(tables: Tables, request: ClaimRequest): readonly ClaimedJob[] {
   const { workerId, queue, kinds, limit, startLimit, started, call = 0 } = request;
@@ -51,19 +52,36 @@ export function claim(tables: Tables, request: ClaimRequest): readonly ClaimedJo
   if (!leaseStands(tables, workerId)) return [];
   const lost = takeOver(tables, request);
   if (call < (tables.workers.get(workerId)?.callsFrom ?? 0)) return [];
-  const claimed = [...tables.pending.values()]
+  const most = Math.max(0, limit - lost.length);
+  const startMost = Math.max(0, startLimit - lost.length);
+  const rows = [...tables.pending.values()]
     .filter((row) => row.job.queue === queue && kinds.includes(row.job.kind))
-    .sort(byClaimOrder)
-    .slice(0, Math.max(0, limit - lost.length))
+    .sort(byClaimOrder);
+  const crashed = [...suspectFor(tables, workerId, rows), ...rows.filter(({ crashes }) => crashes === 1)]
+    .slice(0, Math.max(1, startMost))
+    .sort(byClaimOrder);
+  const claimed = [...crashed, ...rows.filter(({ crashes }) => crashes === 0)]
+    .slice(0, most)
     .map((pending, index) => {
       const row = { ...pending, attempt: pending.attempt + 1, token: pending.token + 1 };
       tables.pending.delete(row.id);
-      const isStarted = row.crashes > 0 || index < startLimit - lost.length;
+      const isStarted = row.crashes > 0 || index < startMost;
       const held = { row, workerId, claimedAt: now(), cancelReason: undefined, started: isStarted, call };
       tables.claimed.set(row.id, held);
       return claimedJob(row);
     });
   return [...lost, ...claimed];
+}
+
+/** Whether more than one worker died with a job. */
+function isSuspect({ crashes }: Row): boolean {
+  return crashes > 1;
+}
+
+/** The first suspect, or none where the worker holds one. */
+function suspectFor(tables: Tables, workerId: string, rows: readonly Row[]): readonly Row[] {
+  const held = [...tables.claimed.values()].some((one) => one.workerId === workerId && isSuspect(one.row));
+  return held ? [] : rows.filter(isSuspect).slice(0, 1);
 }
 
 /** Gives out again what calls claimed whose answers were lost, and ends these calls. */
@@ -82,13 +100,22 @@ function takeOver(tables: Tables, request: ClaimRequest): readonly ClaimedJob[] 
     });
 }
 
-/** Gives back the claims of dead workers, oldest job first, and removes workers left with none. */
+/**
+ * Gives back the claims of dead workers, what had begun first, and removes workers left with none.
+ *
+ * Of what a worker had begun, the job is charged that most workers died with, and none where several
+ * share that place: it is not known which of them it was. A job that may begin only once is charged in
+ * any case.
+ */
 export function recover(tables: Tables, limit: number): Recovered {
-  const jobs = [...tables.claimed.values()]
+  const dead = [...tables.claimed.values()]
     .filter((claimed) => !leaseStands(tables, claimed.workerId))
-    .sort((a, b) => byId(a.row, b.row))
-    .slice(0, limit)
-    .map((claimed) => recoverJob(tables, claimed));
+    .sort((a, b) => Number(b.started) - Number(a.started) || byId(a.row, b.row))
+    .slice(0, limit);
+  const jobs = dead
+    .map((claimed) => ({ claimed, charged: isCharged(claimed, dead) }))
+    .sort((a, b) => byId(a.claimed.row, b.claimed.row))
+    .map(({ claimed, charged }) => recoverJob(tables, claimed, charged));
   for (const { id } of tables.workers.values()) {
     if (!leaseStands(tables, id)) removeWorker(tables, id);
   }
@@ -138,21 +165,26 @@ function claimedJob(row: Row): ClaimedJob {
   };
 }
 
-function recoverJob(tables: Tables, claimed: Claimed): RecoveredJob {
+function isCharged({ row, workerId, started }: Claimed, dead: readonly Claimed[]): boolean {
+  const rivals = dead.filter((other) => other.workerId === workerId && other.started && other.row !== row);
+  return started && (row.job.maxAttempts === 1 || rivals.every((rival) => rival.row.crashes < row.crashes));
+}
+
+function recoverJob(tables: Tables, claimed: Claimed, counts: boolean): RecoveredJob {
   tables.claimed.delete(claimed.row.id);
   const { id, job, attempt } = claimed.row;
   const { kind, queue, source, maxAttempts } = job;
   const ref = { id, kind, queue, source, attempt, maxAttempts };
   const held = { ...claimed.row, crashes: claimed.row.crashes + 1 };
   const error = crashed(attempt, maxAttempts);
-  const charged = claimed.started ? withError(held, error) : held;
+  const charged = counts ? withError(held, error) : held;
   if (claimed.cancelReason !== undefined) {
     const uncounted = { ...charged, attempt: attempt - 1 };
     fail(tables, { row: uncounted, reason: claimed.cancelReason, cancelled: true });
     return { ...ref, state: "failed" };
   }
   const row = { ...charged, runAt: now() };
-  if (!claimed.started) {
+  if (!counts) {
     giveBack(tables, row);
     return { ...ref, state: "pending" };
   }

@@ -108,10 +108,10 @@ function write(
         cancelled: true,
       });
     case "retried":
-      putByTime(tables, { ...withError(row, outcome.error), runAt: now() + outcome.delayMs });
+      putByTime(tables, { ...withError(row, outcome.error), crashes: 0, runAt: now() + outcome.delayMs });
       return [];
     case "snoozed":
-      putByTime(tables, { ...row, attempt: row.attempt - 1, runAt: now() + outcome.delayMs });
+      putByTime(tables, { ...row, attempt: row.attempt - 1, crashes: 0, runAt: now() + outcome.delayMs });
       return [];
     case "released":
       giveBack(tables, row);

@@ -14,7 +14,7 @@ export interface Row {
   readonly attempt: number;
   /** How often it was ever claimed. */
   readonly token: number;
-  /** How many workers died while they held it, since somebody retried it. */
+  /** How many workers died while they held it, since an attempt ended by itself or somebody retried it. */
   readonly crashes: number;
   readonly errors: readonly AttemptError[];
   /** JSON text of the last progress. */

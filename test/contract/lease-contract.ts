@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { FAILED, idsOf, SUCCEEDED } from "./bench.ts";
+import { FAILED, idsOf, JAMMED, RELEASED, SUCCEEDED } from "./bench.ts";
 import type { Bench, Open } from "./bench.ts";
 
 /** How long claims stand, and what becomes of those of a dead worker. */
@@ -102,17 +102,73 @@ export function leaseContract(open: Open): void {
       expect(job).toMatchObject({ attempt: 2, crashes: 2, token: 3 });
     });
 
-    it("counts the first of a claim, up to its startLimit", async () => {
+    it("counts the first of a claim as begun, up to its startLimit", async () => {
       const bench = await open();
-      await bench.addAll([{ priority: 2 }, { priority: 0 }, { priority: 1 }]);
+      // One that may begin only once fails if it had begun.
+      await bench.addAll([2, 0, 1].map((priority) => ({ priority, maxAttempts: 1 })));
+      await die(bench, 2);
+      const { jobs } = await bench.recover();
+      expect(jobs.map(({ state }) => state)).toEqual(["pending", "failed", "failed"]);
+    });
+
+    it("counts none of several that had begun: nobody knows which of them it was", async () => {
+      const bench = await open();
+      const [first] = await bench.addAll([{}, {}, { maxAttempts: 1 }]);
+      await die(bench, 3);
+      const { jobs } = await bench.recover();
+      expect(jobs.map(({ state }) => state)).toEqual(["pending", "pending", "failed"]);
+      const workerId = await bench.worker();
+      const claimed = await bench.claim(workerId);
+      expect(claimed.map(({ attempt, crashes }) => [attempt, crashes])).toEqual([
+        [1, 1],
+        [1, 1],
+      ]);
+      await bench.settle(workerId, claimed, FAILED);
+      const failed = (await bench.listFailed()).find(({ id }) => id === first);
+      expect(failed?.errors).toMatchObject([{ attempt: 1, name: "JamError" }]);
+    });
+
+    it("counts of several that had begun the one that most workers died with", async () => {
+      const bench = await open();
+      const [poison] = await bench.addAll([{}, {}]);
       await die(bench, 2);
       await bench.recover();
+      const doomed = await bench.worker();
+      const held = await bench.claim(doomed);
+      await bench.settle(doomed, held.slice(1), { type: "retried", delayMs: 0, error: JAMMED });
+      await bench.claim(doomed);
+      await bench.expireLease(doomed);
+      await bench.recover();
       const jobs = await bench.claim(await bench.worker());
-      expect(jobs.map(({ priority, attempt }) => [priority, attempt])).toEqual([
-        [0, 2],
-        [1, 2],
-        [2, 1],
+      expect(jobs.map(({ id, attempt, crashes }) => [id === poison, attempt, crashes])).toEqual([
+        [true, 2, 2],
+        [false, 2, 1],
       ]);
+    });
+
+    it.each(["retried", "snoozed"] as const)("forgets crashes when an attempt is %s", async (type) => {
+      const bench = await open();
+      await bench.add();
+      await die(bench, 1);
+      await bench.recover();
+      const workerId = await bench.worker();
+      const job = await bench.claimOne(workerId);
+      await bench.settle(
+        workerId,
+        [job],
+        type === "retried" ? { type, delayMs: 0, error: JAMMED } : { type, delayMs: 0 },
+      );
+      expect((await bench.claimOne(workerId)).crashes).toBe(0);
+    });
+
+    it("keeps the crashes of an attempt that was released", async () => {
+      const bench = await open();
+      await bench.add();
+      await die(bench, 1);
+      await bench.recover();
+      const workerId = await bench.worker();
+      await bench.settle(workerId, [await bench.claimOne(workerId)], RELEASED);
+      expect((await bench.claimOne(workerId)).crashes).toBe(1);
     });
 
     it("counts a prefetched job from when its start was told", async () => {
@@ -125,6 +181,40 @@ export function leaseContract(open: Open): void {
       await bench.recover();
       const jobs = await bench.claim(await bench.worker());
       expect(jobs.map(({ attempt }) => attempt)).toEqual([2, 1]);
+    });
+
+    it("gives out what workers died with first, and no more of it than begins at once, or one", async () => {
+      const bench = await open();
+      await bench.addAll([{}, {}, {}]);
+      await die(bench, 3);
+      await bench.recover();
+      const [fresh] = await bench.addAll([{ priority: -1 }]);
+      const workerId = await bench.worker();
+      const first = await bench.claim(workerId, { startLimit: 2 });
+      expect(first.map(({ id, crashes }) => (id === fresh ? "fresh" : crashes))).toEqual([1, 1, "fresh"]);
+      const second = await bench.claim(workerId, { startLimit: 0 });
+      expect(second.map(({ crashes }) => crashes)).toEqual([1]);
+    });
+
+    it("gives out suspects, with which more than one worker died, one at a time", async () => {
+      const bench = await open();
+      await bench.addAll([{}, {}, {}]);
+      for (let crash = 0; crash < 2; crash += 1) {
+        await die(bench, 3);
+        await bench.recover();
+      }
+      const [fresh] = await bench.addAll([{}]);
+      const [workerId, other] = [await bench.worker(), await bench.worker()];
+      const first = await bench.claim(workerId);
+      expect(first.map(({ id, crashes }) => (id === fresh ? "fresh" : crashes))).toEqual([2, "fresh"]);
+      expect(await bench.claim(workerId)).toEqual([]);
+      const second = await bench.claim(other);
+      expect(second.map(({ crashes }) => crashes)).toEqual([2]);
+      await bench.settle(workerId, first, SUCCEEDED);
+      expect((await bench.claim(workerId)).map(({ crashes }) => crashes)).toEqual([2]);
+      await bench.expireLease(other);
+      expect((await bench.recover()).jobs).toMatchObject([{ id: second[0]?.id, attempt: 1 }]);
+      expect(await bench.claimOne(await bench.worker())).toMatchObject({ attempt: 2, crashes: 3 });
     });
 
     it("does not count a start that was told of an older claim, or by another worker", async () => {

@@ -199,7 +199,7 @@ describe("memoryStore, whatever is called in whatever order", { timeout: 60_000 
     });
   });
 
-  it("recovers exactly the claims of dead workers, and charges what had begun", async () => {
+  it("recovers exactly the claims of dead workers, and charges of what had begun the worst suspect", async () => {
     await always(({ action, before, after, world }) => {
       if (action.type !== "recover") return;
       for (const [id, row] of before) {
@@ -208,11 +208,15 @@ describe("memoryStore, whatever is called in whatever order", { timeout: 60_000 
           expect(after.get(id)).toEqual(row);
           continue;
         }
-        const { started, maxAttempts, reason } = row;
+        const { maxAttempts, reason } = row;
         const cancelled = reason !== undefined;
+        const begun = [...before.values()].filter((one) => one.started && one.workerId === row.workerId);
+        const worst = Math.max(...begun.map(({ crashes }) => crashes));
+        const worstAlone = begun.filter(({ crashes }) => crashes === worst).length === 1;
+        const charged = row.started && (maxAttempts === 1 || (worstAlone && row.crashes === worst));
         expect(after.get(id)).toMatchObject({
-          state: cancelled || (started && row.attempt >= maxAttempts) ? "failed" : "pending",
-          attempt: started && !cancelled ? row.attempt : row.attempt - 1,
+          state: cancelled || (charged && row.attempt >= maxAttempts) ? "failed" : "pending",
+          attempt: charged && !cancelled ? row.attempt : row.attempt - 1,
           crashes: row.crashes + 1,
           cancelled,
         });
@@ -227,9 +231,30 @@ describe("memoryStore, whatever is called in whatever order", { timeout: 60_000 
         .filter(({ state }) => state === "pending")
         .filter(({ queue, kind }) => queue === action.queue && action.kinds.includes(kind))
         .sort((a, b) => a.priority - b.priority || Number(a.id) - Number(b.id));
-      const taken = waiting.map(({ id }) => after.get(id)?.state === "claimed");
-      expect(taken).toEqual(taken.toSorted((a, b) => Number(b) - Number(a)));
-      expect(taken.filter(Boolean).length).toBeLessThanOrEqual(action.limit);
+      const takenOf = (isOfThese: (crashes: number) => boolean): number => {
+        const taken = waiting
+          .filter(({ crashes }) => isOfThese(crashes))
+          .map(({ id }) => after.get(id)?.state === "claimed");
+        expect(taken).toEqual(taken.toSorted((a, b) => Number(b) - Number(a)));
+        return taken.filter(Boolean).length;
+      };
+      const [suspects, crashed, fresh] = [
+        takenOf((n) => n > 1),
+        takenOf((n) => n === 1),
+        takenOf((n) => n === 0),
+      ];
+      expect(suspects).toBeLessThanOrEqual(1);
+      expect(suspects + crashed).toBeLessThanOrEqual(Math.max(1, action.startLimit));
+      expect(suspects + crashed + fresh).toBeLessThanOrEqual(action.limit);
+    });
+  });
+
+  it("lets a worker hold one suspect at most", async () => {
+    await always(({ after }) => {
+      const holders = [...after.values()]
+        .filter(({ state, crashes }) => state === "claimed" && crashes > 1)
+        .map(({ workerId }) => workerId);
+      expect(new Set(holders).size).toBe(holders.length);
     });
   });
 

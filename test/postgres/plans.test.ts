@@ -28,7 +28,7 @@ const VALUES: Partial<Record<keyof Statements, readonly string[]>> = {
 
 /** The indexes that the docstrings of the hot statements name. */
 const HOT: readonly (readonly [keyof Statements, readonly string[]])[] = [
-  ["claim", ["claimed_pkey", "pending_claim"]],
+  ["claim", ["claimed_pkey", "pending_claim", "pending_crashed", "claimed_suspect"]],
   ["promote", ["pending_claim", "scheduled_due", "claimed_cancelled"]],
   ["complete", ["claimed_pkey"]],
   ["settle", ["claimed_pkey"]],

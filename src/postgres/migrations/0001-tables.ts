@@ -63,6 +63,7 @@ create sequence ${schema}.job_ids as bigint;
 create table ${schema}.pending (${JOB}
 ) with (${HOT});
 create index pending_claim on ${schema}.pending (queue, priority, id);
+create index pending_crashed on ${schema}.pending (queue, priority, id) where crashes > 0;
 
 create table ${schema}.scheduled (${JOB}
 ) with (${HOT});
@@ -83,6 +84,7 @@ create table ${schema}.claimed (${JOB},
     check (attempt >= 1 and token >= 1)
 ) with (${HOT}, fillfactor = 90);
 create index claimed_cancelled on ${schema}.claimed (worker_id) where cancel_reason is not null;
+create index claimed_suspect on ${schema}.claimed (worker_id) where crashes > 1;
 
 create table ${schema}.failed (${JOB},
     failed_at timestamptz not null,

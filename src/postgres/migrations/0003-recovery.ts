@@ -13,6 +13,9 @@ import type { Migration } from "./migration.ts";
  * - `recover_claims`: gives back up to `most` claims of workers whose lease ran out, and removes
  *   those workers when none is left. Rows that others have locked are left for the next time. Jobs
  *   that somebody cancelled while they ran end as cancelled, their attempt uncounted.
+ *   Of those that had begun it charges the one that most workers died with, and none where several
+ *   share that place: it is not known which of them it was. A job that may begin only once is charged
+ *   in any case. All that had begun are in the first of several calls.
  * - `take_over_claims`: for a worker that lives and did not hear the answers of its last calls. Taking
  *   its row FOR UPDATE waits for claims under way; those that come later find that their number is
  *   given up. So what is found then is all that there will ever be.
@@ -36,16 +39,21 @@ begin
       select clock_timestamp() as at
     ), orphan as materialized (
       select c.id from ${schema}.claimed c where c.worker_id = any(dead)
-       order by c.id limit most for update skip locked
+       order by not c.started, c.id limit most for update skip locked
     ), taken as (
       delete from ${schema}.claimed c where c.id = any(array(select o.id from orphan o)) returning c.*
+    ), suspected as materialized (
+      select t.*, t.started and (t.max_attempts = 1
+               or rank() over (partition by t.worker_id, t.started order by t.crashes desc) = 1
+              and count(*) over (partition by t.worker_id, t.started, t.crashes) = 1) as is_charged
+        from taken t
     ), judged as materialized (
       select t.*, m.at, t.cancel_reason is not null as is_cancelled,
-             t.cancel_reason is not null or t.started and t.attempt >= t.max_attempts as is_lost,
+             t.cancel_reason is not null or t.is_charged and t.attempt >= t.max_attempts as is_lost,
              'The lease of its worker ran out in attempt ' || t.attempt || ' of ' || t.max_attempts as message
-        from taken t cross join moment m
+        from suspected t cross join moment m
     ), written as materialized (
-      select j.*, case when j.started then ${errorEntry({
+      select j.*, case when j.is_charged then ${errorEntry({
         errors: "j.errors",
         error: "jsonb_build_object('name', 'WorkerDiedError', 'message', j.message)",
         attempt: "j.attempt",
@@ -55,7 +63,7 @@ begin
     ), back as (
       insert into ${schema}.pending (${INTO})
       select ${values("j", {
-        attempt: "case when j.started then j.attempt else j.attempt - 1 end",
+        attempt: "case when j.is_charged then j.attempt else j.attempt - 1 end",
         crashes: "j.crashes + 1",
         errors: "j.new_errors",
         run_at: "j.at",

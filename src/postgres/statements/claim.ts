@@ -12,7 +12,7 @@ const CLAIM_LIMIT = 10_000;
 
 /**
  * CLAIM: takes up to `$4` pending jobs of queue `$2` and of the kinds `$3` for worker `$1`, in the
- * order of priority and id, and answers with them in that order. The first `$5` begin at once. The
+ * order of priority and id, and answers with them in that order, those whose worker died before the others. The first `$5` begin at once. The
  * prefetched jobs `$6` with the tokens `$7` are marked as begun. `$8` is the number of the call.
  *
  * Called by the claim stage, one at a time for a queue.
@@ -25,8 +25,11 @@ const CLAIM_LIMIT = 10_000;
  *   somebody changed meanwhile is left for the next claim.
  * - The limit stands in the text as well: with `$4` alone Postgres plans for a tenth of the table,
  *   thinks the claim of one job expensive, and compiles it at each call where it has JIT.
- * - A job that crashed a worker before is charged for the next crash in any case, because a worker
- *   may die before it can tell that a prefetched job began.
+ * - A job whose worker died counts as begun from its claim on, because the next one may die before it
+ *   can tell that a prefetched job began. So no more of them are taken than begin at once, or one. Of
+ *   suspects, whose workers died more than once, a worker holds one at a time: when it dies too, there is
+ *   no doubt which job to charge. Both come before the others, by the index `pending_crashed`, which is
+ *   empty on most days.
  * - Begun jobs are looked up one by one in the primary key of `claimed` (why: see SETTLE), skipping
  *   those that are being settled.
  * - The commit does not wait for the disk: a claim that a crash of Postgres undoes was not made.
@@ -43,22 +46,37 @@ with lease as materialized (
       select k.id from ${schema}.claimed k
        where k.id = u.id and k.token = u.token and k.worker_id = $1 and not k.started
          for update skip locked) b))
+), suspect as materialized (
+  select q.ctid from ${schema}.pending q
+   where q.queue = $2 and q.kind = any($3::text[]) and q.crashes > 1 and $4::int > 0
+     and exists (select from lease)
+     and not exists (select from ${schema}.claimed k where k.worker_id = $1::bigint and k.crashes > 1)
+   order by q.priority, q.id limit 1 for update skip locked
+), crashed as materialized (
+  select q.ctid from ${schema}.pending q
+   where q.queue = $2 and q.kind = any($3::text[]) and q.crashes = 1
+     and exists (select from lease)
+   order by q.priority, q.id
+   limit least($4::int, greatest($5::int, 1)) - (select count(*) from suspect) for update skip locked
+), fresh as materialized (
+  select p.ctid from (
+    select q.ctid from ${schema}.pending q
+     where q.queue = $2 and q.kind = any($3::text[]) and q.crashes = 0 and exists (select from lease)
+     order by q.priority, q.id limit ${CLAIM_LIMIT} for update skip locked) p
+   limit $4::int - (select count(*) from suspect) - (select count(*) from crashed)
 ), taken as (
   delete from ${schema}.pending where ctid = any(array(
-    select p.ctid from (
-      select q.ctid from ${schema}.pending q
-       where q.queue = $2 and q.kind = any($3::text[]) and exists (select from lease)
-       order by q.priority, q.id limit ${CLAIM_LIMIT} for update skip locked) p
-     limit $4::int))
+    select ctid from suspect union all select ctid from crashed union all select ctid from fresh))
   returning *
 ), moved as (
   insert into ${schema}.claimed (${INTO}, worker_id, claimed_at, call, started)
   select ${values("t", { attempt: "t.attempt + 1", token: "t.token + 1" })},
-         $1, clock_timestamp(), $8, t.crashes > 0 or row_number() over (order by t.priority, t.id) <= $5::int
+         $1, clock_timestamp(), $8,
+         t.crashes > 0 or row_number() over (order by t.crashes = 0, t.priority, t.id) <= $5::int
     from taken t
   returning *
 )${CLAIMED}
-  from moved m order by m.priority, m.id`;
+  from moved m order by m.crashes = 0, m.priority, m.id`;
 
 /**
  * TAKE_OVER: answers with what worker `$1` claimed of queue `$2` in the calls from number `$3` to before

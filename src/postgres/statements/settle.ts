@@ -59,9 +59,10 @@ const FATE = `case when i.asked = 'kept' and c.keep_result_ms is null then 'gone
  *
  * `$4` says where each job goes: `gone`, `kept` (to `completed` with its result `$9` for as long as it
  * was enqueued to; gone where it was not), `runnable` (to `scheduled` when its delay `$5` is above 0,
- * else to `pending`), `failed`, or `cancelled`, which is failed as well. What somebody cancelled ends as
- * that in the place of `runnable`, uncounted, and is told as `cancelled`. A delay of null keeps the
- * moment from which it could run. `$6` is what to add to its attempts: 0, or -1 where the attempt does
+ * else to `pending`; after an attempt that ended by itself its crashes are forgotten), `failed`, or
+ * `cancelled`, which is failed as well. What somebody cancelled ends as
+ * that in the place of `runnable`, uncounted, and is told as `cancelled`. A delay of null, of one that was
+ * interrupted, keeps the moment from which it could run. `$6` is what to add to its attempts: 0, or -1 where the attempt does
  * not count. `$7` is an error to keep, `$8` the reason of a failure, `$10` the last progress, or null
  * for that which is kept already.
  *
@@ -77,6 +78,7 @@ with moment as materialized (
 ), ${gone(schema, "k.*", `, ${FATE} as fate, i.asked, i.delay_ms, i.counted, i.error, i.told, i.kept, i.new_progress`)}, written as materialized (
   select ${values("c", {
     attempt: "c.attempt + case c.fate when 'cancelled' then -1 else c.counted end as attempt",
+    crashes: "case when c.fate = 'runnable' and c.delay_ms is not null then 0 else c.crashes end as crashes",
     run_at: "coalesce(m.at + make_interval(secs => c.delay_ms / 1000), c.run_at) as run_at",
     errors: `case when c.error is null then c.errors else ${errorEntry({
       errors: "c.errors",
