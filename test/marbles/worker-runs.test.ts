@@ -118,6 +118,21 @@ describe("arrivals", () => {
     );
   });
 
+  it("follows at once where a claim brings only some of the jobs that a worker died with", () => {
+    const settings = { concurrency: 2, pollIntervalMs: 60_000, leaseDurationMs: 3_000 };
+    inVirtualTime({ handlers: { work: taking(10) }, settings }, ({ store, run }) => {
+      store.enqueue(Array.from({ length: 5 }, () => aNewJob()));
+      const ask = { queue: "default", kinds: ["work"], limit: 5, startLimit: 5, started: [] };
+      from(store.register({ label: "dead", queues: ["default"], leaseDurationMs: 300 }))
+        .pipe(mergeMap((workerId) => from(store.claim({ workerId, ...ask }))))
+        .subscribe();
+      const starts = told(run(2_000), "attempt-started");
+      expect(starts.map((text) => text.split(" @")[0])).toEqual(
+        ["1", "2", "3", "4", "5"].map((id) => `attempt-started ${id}`),
+      );
+    });
+  });
+
   it("goes on without a user's wakeup$ that errors", () => {
     const wakeup$ = concat(
       timer(100),
