@@ -14,5 +14,26 @@ export default {
         },
       }),
     },
+
+    /** How long something takes is no difference of two dates: somebody may set the clock meanwhile. */
+    "no-wall-clock": {
+      create: (context) => {
+        const report = (node) => {
+          context.report({ node, message: "Measure with `monotonicClock()`; moments are the database's." });
+        };
+        return {
+          MemberExpression(node) {
+            const { object, property } = node;
+            if (property.name === "now" && /^Date$|Scheduler$/u.test(String(object.name))) report(node);
+          },
+          NewExpression(node) {
+            if (node.callee.name === "Date" && node.arguments.length === 0) report(node);
+          },
+          ImportSpecifier(node) {
+            if (node.imported.name === "timestamp" || node.imported.name === "timeInterval") report(node);
+          },
+        };
+      },
+    },
   },
 };

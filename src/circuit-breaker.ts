@@ -1,6 +1,5 @@
 import {
   BehaviorSubject,
-  asyncScheduler,
   connect,
   defer,
   endWith,
@@ -22,6 +21,7 @@ import type { Rule } from "./core/check.ts";
 import type { EventOf, WorkerEvent } from "./core/events.ts";
 import type { ClusterEvent } from "./events/cluster-event.ts";
 import { longTimer } from "./rx/long-timer.ts";
+import { monotonicClock } from "./rx/monotonic-clock.ts";
 
 /** Options of `circuitBreaker`. */
 export interface CircuitBreakerOptions {
@@ -97,7 +97,7 @@ export function circuitBreaker(
         return longTimer(coolDownMs).pipe(map(() => "half-open"));
       case "half-open":
         return end$.pipe(
-          filter(beganAfter(asyncScheduler.now())),
+          filter(beganFromNowOn()),
           map(({ type }) => (type === "succeeded" ? "closed" : "open")),
         );
     }
@@ -132,8 +132,10 @@ function isAttemptEnd(event: WorkerEvent | ClusterEvent): event is AttemptEnd {
 }
 
 /** Whether an attempt began at this moment or later; its event comes some time after its end. */
-function beganAfter(moment: number): (end: AttemptEnd) => boolean {
-  return ({ durationMs }) => asyncScheduler.now() - durationMs >= moment;
+function beganFromNowOn(): (end: AttemptEnd) => boolean {
+  const now = monotonicClock();
+  const moment = now();
+  return ({ durationMs }) => now() - durationMs >= moment;
 }
 
 /** Counts the attempts that ended of late, and tells at each whether too many failed. */
@@ -142,14 +144,14 @@ function failing({
   ratio,
   windowMs,
 }: Pick<typeof DEFAULTS, "failures" | "ratio" | "windowMs">): (end: AttemptEnd) => boolean {
+  const now = monotonicClock();
   let slices: { readonly index: number; ended: number; failed: number }[] = [];
   const sliceOfNow = (): (typeof slices)[number] => {
-    const index = Math.floor(asyncScheduler.now() / (windowMs / SLICES));
+    const index = Math.floor(now() / (windowMs / SLICES));
     const last = slices.at(-1);
     if (last?.index === index) return last;
     const slice = { index, ended: 0, failed: 0 };
-    // Those from after now are of a clock that was set back.
-    slices = [...slices.filter((old) => old.index > index - SLICES && old.index < index), slice];
+    slices = [...slices.filter((old) => old.index > index - SLICES), slice];
     return slice;
   };
   return ({ type }) => {

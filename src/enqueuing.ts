@@ -4,7 +4,7 @@ import type { Arrival, DueHint } from "./core/arrival.ts";
 import type { NewJob } from "./core/job.ts";
 import { jobParts } from "./core/parts.ts";
 import type { JobSchemas, KindOf, PayloadInput } from "./core/schema.ts";
-import type { Enqueued, Store } from "./core/store.ts";
+import type { Enqueued, Entered, Store } from "./core/store.ts";
 import { OptionError, UnknownParentError, expected } from "./core/errors.ts";
 import { enqueueEachOf } from "./enqueue-each-of.ts";
 import type { EnqueueEach } from "./enqueue-each-of.ts";
@@ -89,11 +89,11 @@ export interface EnqueueParts<Jobs extends JobSchemas> {
 /** The ways into the store, for jobs that are checked. */
 interface Writing {
   /** Writes one job, with all that come at the same moment, or in a transaction of the app's. */
-  readonly one: (tx: unknown, job: NewJob) => Promise<Enqueued>;
+  readonly one: (tx: unknown, job: NewJob) => Promise<Entered>;
   /** Writes many jobs, all or none, once for each subscription. */
-  readonly all: (jobs: readonly NewJob[]) => Observable<readonly Enqueued[]>;
+  readonly all: (jobs: readonly NewJob[]) => Observable<readonly Entered[]>;
   /** Writes many jobs, all or none, in a transaction of the app's where there is one. */
-  readonly many: (tx: unknown, jobs: readonly NewJob[]) => Promise<readonly Enqueued[]>;
+  readonly many: (tx: unknown, jobs: readonly NewJob[]) => Promise<readonly Entered[]>;
   readonly idle: () => Promise<void>;
 }
 
@@ -125,7 +125,8 @@ export function enqueuing<Jobs extends JobSchemas>(setup: EnqueueSetup): Enqueue
     enqueueOnce: (kind, payload, given) =>
       begin(async () => {
         const { tx, ...options } = checkedKeyed(given);
-        return write.one(tx, await newJob(defaults, kind, payload, options));
+        const { id, inserted } = await write.one(tx, await newJob(defaults, kind, payload, options));
+        return { id, inserted };
       }),
     enqueueMany: (jobs, target = {}) =>
       begin(async () => {
@@ -154,19 +155,18 @@ function writing({ store, run, schema, local$ }: EnqueueSetup): Writing {
       map(() => []),
     ),
   );
-  const tell = (jobs: readonly NewJob[]): void => {
-    const hints = hintsOf(jobs);
+  const tell = (hints: readonly Hint[]): void => {
     for (const arrival of arrivalsOf(hints)) local$.next(arrival);
     // A hint: when it cannot be sent, polling finds the jobs.
     for (const hint of hints) notified.call(hint).catch(() => undefined);
   };
-  const write = (jobs: readonly NewJob[]): Observable<readonly Enqueued[]> =>
-    defer(() => from(store.enqueue(jobs))).pipe(tap((answers) => tell(insertedOf(jobs, answers))));
-  const written = gathered<NewJob, Enqueued>(write, jobParts);
+  const write = (jobs: readonly NewJob[]): Observable<readonly Entered[]> =>
+    defer(() => from(store.enqueue(jobs))).pipe(tap((answers) => tell(hintsOf(jobs, answers))));
+  const written = gathered<NewJob, Entered>(write, jobParts);
   /** Apart from the others, for their write may wait for somebody else's transaction. */
-  const linked = gathered<NewJob, Enqueued>(write, jobParts);
+  const linked = gathered<NewJob, Entered>(write, jobParts);
   /** One that names an unknown parent is refused with all that it is written with: those are written again. */
-  const writeLinked = async (job: NewJob): Promise<Enqueued> => {
+  const writeLinked = async (job: NewJob): Promise<Entered> => {
     try {
       return await linked.call(job);
     } catch (error) {
@@ -174,10 +174,10 @@ function writing({ store, run, schema, local$ }: EnqueueSetup): Writing {
       throw error;
     }
   };
-  const writeIn = async (tx: unknown, jobs: readonly NewJob[]): Promise<readonly Enqueued[]> => {
+  const writeIn = async (tx: unknown, jobs: readonly NewJob[]): Promise<readonly Entered[]> => {
     checkTransaction(tx);
     const answers = await enqueueIn(tx, sql, jobs);
-    await notifyIn(tx, sql, { schema, hints: hintsOf(insertedOf(jobs, answers)) });
+    await notifyIn(tx, sql, { schema, hints: hintsOf(jobs, answers) });
     return answers;
   };
   return {
@@ -207,9 +207,4 @@ function idsOf(answers: readonly Enqueued[]): readonly string[] {
 /** Whether writing a job has to look at other jobs: at its parents, or at the one that has its key. */
 function isLinked({ after, key }: NewJob): boolean {
   return after.length > 0 || key !== undefined;
-}
-
-/** The jobs that were written: nobody needs to hear of the others. */
-function insertedOf(jobs: readonly NewJob[], answers: readonly Enqueued[]): readonly NewJob[] {
-  return jobs.filter((_, index) => answers[index]?.inserted === true);
 }

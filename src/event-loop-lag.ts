@@ -1,7 +1,8 @@
-import { asyncScheduler, defer, interval, map } from "rxjs";
+import { defer, interval, map } from "rxjs";
 import type { Observable } from "rxjs";
 import { checkOptions, integer } from "./core/check.ts";
 import type { Rule } from "./core/check.ts";
+import { monotonicClock } from "./rx/monotonic-clock.ts";
 
 /** Options of `eventLoopLag`. */
 export interface EventLoopLagOptions {
@@ -26,8 +27,8 @@ const DEFAULT_INTERVAL_MS = 100;
  * ```
  *
  * With `map` and `distinctUntilChanged` it is a gate for `capacity$`: `docs/streams.md`. Cold, one
- * timer a subscriber, never completes. A clock that is set forward, or a computer that slept, shows
- * as one high value.
+ * timer a subscriber, never completes. Setting the clock of the machine does not show in
+ * it; a process that was stopped shows as one high value.
  *
  * @throws OptionError at the call.
  */
@@ -35,12 +36,13 @@ export function eventLoopLag(options: EventLoopLagOptions = {}): Observable<numb
   checkOptions("eventLoopLag options", options, RULES);
   const { intervalMs = DEFAULT_INTERVAL_MS } = options;
   return defer(() => {
-    let dueAt = asyncScheduler.now() + intervalMs;
+    const now = monotonicClock();
+    let dueAt = now() + intervalMs;
     return interval(intervalMs).pipe(
       map(() => {
-        const now = asyncScheduler.now();
-        const lagMs = Math.max(0, now - dueAt);
-        dueAt = now + intervalMs;
+        const at = now();
+        const lagMs = Math.max(0, Math.floor(at - dueAt));
+        dueAt = at + intervalMs;
         return lagMs;
       }),
     );

@@ -1,22 +1,23 @@
-import { asyncScheduler } from "rxjs";
 import { wakeUp } from "./core/arrival.ts";
 import type { Arrival, DueHint } from "./core/arrival.ts";
 import type { NewJob } from "./core/job.ts";
+import type { Entered } from "./core/store.ts";
 import type { Hint } from "./postgres/channel.ts";
 
 /**
  * What workers are to be told of new jobs: one hint a queue that has work, and one for the earliest
- * job of a queue that is due later. Jobs that wait for others get none: settling those tells.
+ * job of a queue that is due later, as the store judged that. Jobs that wait for others get none, for
+ * settling those tells; nor do those that were not written.
  */
-export function hintsOf(jobs: readonly NewJob[]): readonly Hint[] {
+export function hintsOf(jobs: readonly NewJob[], answers: readonly Entered[]): readonly Hint[] {
   const ready = new Set<string>();
   const due = new Map<string, number>();
-  for (const job of jobs) {
-    if (job.after.length > 0) continue;
-    const dueInMs = job.runAt === undefined ? job.delayMs : job.runAt.getTime() - asyncScheduler.now();
-    if (dueInMs <= 0) ready.add(job.queue);
-    else due.set(job.queue, Math.min(dueInMs, due.get(job.queue) ?? Infinity));
-  }
+  jobs.forEach(({ queue, after }, index) => {
+    const dueInMs = answers[index]?.dueInMs;
+    if (dueInMs === undefined || after.length > 0) return;
+    if (dueInMs <= 0) ready.add(queue);
+    else due.set(queue, Math.min(dueInMs, due.get(queue) ?? Infinity));
+  });
   return [
     ...[...ready].map((queue): Hint => ({ queue })),
     ...[...due].map(([queue, dueInMs]): Hint => ({ queue, dueInMs })),

@@ -1,10 +1,11 @@
-import { asyncScheduler, tap } from "rxjs";
+import { tap } from "rxjs";
 import type { MonoTypeOperatorFunction } from "rxjs";
 import { pino } from "pino";
 import type { Logger } from "pino";
 import type { ErrorRecord } from "./core/error-record.ts";
 import type { WorkerEvent } from "./core/events.ts";
 import type { ClaimedJob } from "./core/job.ts";
+import { monotonicClock } from "./rx/monotonic-clock.ts";
 
 export type { Logger } from "pino";
 
@@ -70,10 +71,11 @@ export function loggerOf(given: Logger | false | undefined): Logger {
 export function logEvents(logger: Logger, label: string): MonoTypeOperatorFunction<WorkerEvent> {
   // Errors are plain records here: pino's own serializer would call each an `Object`.
   const log = logger.child({ worker: label }, { serializers: { err: (record: unknown) => record } });
-  let failedAt: number | undefined;
+  const now = monotonicClock();
+  let failedAt = -Infinity;
   return tap((event) => {
-    const repeats = "retryInMs" in event && isRecent(failedAt);
-    if ("retryInMs" in event && !repeats) failedAt = asyncScheduler.now();
+    const repeats = "retryInMs" in event && now() - failedAt < REPEAT_MS;
+    if ("retryInMs" in event && !repeats) failedAt = now();
     const level = repeats ? "debug" : LEVELS[event.type];
     if (!log.isLevelEnabled(level)) return;
     log[level](fieldsOf(event), MESSAGES[event.type]);
@@ -84,10 +86,6 @@ export function logEvents(logger: Logger, label: string): MonoTypeOperatorFuncti
 export function attemptLogger(logger: Logger, label: string, job: ClaimedJob): Logger {
   const { id, kind, queue, source, attempt } = job;
   return logger.child({ worker: label, jobId: id, kind, queue, source, attempt });
-}
-
-function isRecent(at: number | undefined): boolean {
-  return at !== undefined && Math.abs(asyncScheduler.now() - at) < REPEAT_MS;
 }
 
 /** What of an event goes into its line. */

@@ -71,6 +71,7 @@ export type {
   Claim,
   ClaimRequest,
   Enqueued,
+  Entered,
   Progress,
   Promoted,
   QueueDepth,

@@ -16,7 +16,7 @@ export interface Store {
    * Writes jobs, all or none, and answers for each, in the same order. A job whose `key` another job
    * has, be it of the same call, is not written: the answer tells the one that stands.
    */
-  enqueue(jobs: readonly NewJob[]): ObservableInput<readonly Enqueued[]>;
+  enqueue(jobs: readonly NewJob[]): ObservableInput<readonly Entered[]>;
 
   /** Enters a new incarnation of a worker, with a lease, and answers with its id. */
   register(worker: Registration): ObservableInput<string>;
@@ -106,6 +106,12 @@ export interface Enqueued {
   readonly id: string;
   /** Whether the given job was written. `false`: a job of the same key was there. */
   readonly inserted: boolean;
+}
+
+/** What a store answers for a job that was given to it. */
+export interface Entered extends Enqueued {
+  /** Milliseconds from now until it may run, by the store's clock. Of jobs that were not written: `undefined`. */
+  readonly dueInMs: number | undefined;
 }
 
 /** A progress value on its way to be kept. */

@@ -1,7 +1,6 @@
 import {
   EMPTY,
   Subject,
-  asyncScheduler,
   catchError,
   concatMap,
   connect,
@@ -21,6 +20,7 @@ import type { Observable, OperatorFunction } from "rxjs";
 import { toErrorRecord } from "../core/error-record.ts";
 import type { ListenEvent } from "../postgres/listen.ts";
 import { gatherMap } from "../rx/gather-map.ts";
+import { monotonicClock } from "../rx/monotonic-clock.ts";
 import { retryBackoff } from "../rx/retry-backoff.ts";
 import type { ClusterEvent, EventFilter } from "./cluster-event.ts";
 import { decode } from "./codec.ts";
@@ -105,6 +105,7 @@ interface AttendSetup extends Pick<SessionSetup, "filters" | "changed$" | "renew
 /** Keeps the entry of this session, while notifications are heard. */
 function attend(setup: AttendSetup): Observable<SessionEvent> {
   return defer(() => {
+    const now = monotonicClock();
     const lost$ = new Subject<void>();
     let keptAt: number | undefined;
     const enter$ = defer(() => {
@@ -112,7 +113,7 @@ function attend(setup: AttendSetup): Observable<SessionEvent> {
       const keys = new Set(filters.map(keyOf));
       return from(setup.join(wanted(filters))).pipe(
         map((): SessionEvent => {
-          keptAt ??= asyncScheduler.now();
+          keptAt ??= now();
           return { type: "joined", keys };
         }),
       );
@@ -123,9 +124,9 @@ function attend(setup: AttendSetup): Observable<SessionEvent> {
       }),
     );
     const keep = (kept: boolean): readonly SessionEvent[] => {
-      const now = asyncScheduler.now();
-      const durationMs = now - (keptAt ?? now);
-      keptAt = now;
+      const at = now();
+      const durationMs = Math.floor(at - (keptAt ?? at));
+      keptAt = at;
       if (kept) return [];
       lost$.next();
       // Nobody knew of this process any more: it slept, or could not reach Postgres.
@@ -144,15 +145,16 @@ function attend(setup: AttendSetup): Observable<SessionEvent> {
 function silences(): OperatorFunction<SessionEvent, SessionEvent> {
   return (source) =>
     defer(() => {
+      const now = monotonicClock();
       let deafAt: number | undefined;
       return source.pipe(
         concatMap((event): readonly SessionEvent[] => {
           if (event.type === "deaf") {
             if (deafAt !== undefined) return [];
-            deafAt = asyncScheduler.now();
+            deafAt = now();
           }
           if (event.type !== "joined" || deafAt === undefined) return [event];
-          const durationMs = asyncScheduler.now() - deafAt;
+          const durationMs = Math.floor(now() - deafAt);
           deafAt = undefined;
           return [{ type: "gap", durationMs }, event];
         }),

@@ -1,5 +1,5 @@
 import type { NewJob } from "../core/job.ts";
-import type { Enqueued } from "../core/store.ts";
+import type { Entered } from "../core/store.ts";
 import { arrayLiteral } from "./array-literal.ts";
 import type { Statements } from "./statements.ts";
 import type { Statement } from "./statements/statement.ts";
@@ -16,6 +16,8 @@ export interface EnqueuedRow {
   readonly ids: readonly string[];
   /** Those of them that were written; absent where all were. */
   readonly inserted?: readonly string[];
+  /** When they were written, by the database's clock, in milliseconds since 1970. */
+  readonly at_ms: number | string;
 }
 
 /** The one call that writes these jobs: ENQUEUE, or ENQUEUE_JOBS when one of them waits for others or has a key. */
@@ -53,21 +55,31 @@ export async function enqueueParts(
   run: (statement: Statement, values: readonly string[]) => Promise<readonly EnqueuedRow[]>,
   sql: Statements,
   parts: readonly (readonly NewJob[])[],
-): Promise<readonly Enqueued[]> {
-  const answers: (readonly Enqueued[])[] = [];
+): Promise<readonly Entered[]> {
+  const answers: (readonly Entered[])[] = [];
   for (const part of parts) {
     const { statement, values } = enqueueCall(sql, part);
     const [row] = await run(statement, values);
     if (row === undefined) return [];
-    answers.push(enqueuedOf(row));
+    answers.push(enteredOf(part, row));
   }
   return answers.flat();
 }
 
 /** What became of each job. Of two with the same key in one call, the first was written. */
-function enqueuedOf({ ids, inserted = ids }: EnqueuedRow): readonly Enqueued[] {
+function enteredOf(jobs: readonly NewJob[], row: EnqueuedRow): readonly Entered[] {
+  const { ids, inserted = ids, at_ms: at } = row;
   const written = new Set(inserted);
-  return ids.map((id) => ({ id, inserted: written.delete(id) }));
+  return ids.map((id, index) =>
+    written.delete(id)
+      ? { id, inserted: true, dueInMs: dueInMs(jobs[index], Number(at)) }
+      : { id, inserted: false, dueInMs: undefined },
+  );
+}
+
+/** How long after a moment a job is due. */
+function dueInMs(job: NewJob | undefined, at: number): number | undefined {
+  return job?.runAt === undefined ? job?.delayMs : job.runAt.getTime() - at;
 }
 
 /** The columns of durations hold whole milliseconds, and none of them may be 0. */

@@ -1,6 +1,6 @@
 import type { NewJob } from "../core/job.ts";
 import { jobParts } from "../core/parts.ts";
-import type { Claim, Enqueued } from "../core/store.ts";
+import type { Claim, Entered } from "../core/store.ts";
 import { channelOf, hintText } from "./channel.ts";
 import type { Hint } from "./channel.ts";
 import { arrayLiteral } from "./array-literal.ts";
@@ -24,7 +24,7 @@ export async function enqueueIn(
   tx: Transaction,
   sql: Statements,
   jobs: readonly NewJob[],
-): Promise<readonly Enqueued[]> {
+): Promise<readonly Entered[]> {
   return enqueueParts((...call) => rowsOf<EnqueuedRow>(tx, ...call), sql, jobParts(jobs));
 }
 

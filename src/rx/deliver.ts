@@ -1,5 +1,6 @@
 import { Observable, asyncScheduler } from "rxjs";
 import type { MonoTypeOperatorFunction, SchedulerAction } from "rxjs";
+import { monotonicClock } from "./monotonic-clock.ts";
 
 /** How `deliver` bounds its queue. */
 export interface DeliverOptions<T> {
@@ -33,6 +34,7 @@ const PAUSE_FACTOR = 4;
 export function deliver<T>(options: DeliverOptions<T>): MonoTypeOperatorFunction<T> {
   return (source) =>
     new Observable<T>((subscriber) => {
+      const now = monotonicClock();
       let queue: T[] = [];
       let head = 0;
       let droppedCount = 0;
@@ -40,7 +42,7 @@ export function deliver<T>(options: DeliverOptions<T>): MonoTypeOperatorFunction
       let scheduled = false;
 
       const handOver = function (this: SchedulerAction<void>): void {
-        const from = asyncScheduler.now();
+        const from = now();
         let elapsed = 0;
         if (droppedCount > 0) {
           const count = droppedCount;
@@ -49,7 +51,7 @@ export function deliver<T>(options: DeliverOptions<T>): MonoTypeOperatorFunction
         }
         while (head < queue.length && elapsed < SLICE_MS && !subscriber.closed) {
           subscriber.next(queue[head++] as T);
-          elapsed = asyncScheduler.now() - from;
+          elapsed = now() - from;
         }
         // What was handed over is let go, also when the queue is never empty.
         queue = queue.slice(head);

@@ -1,5 +1,6 @@
 import { Observable, asyncScheduler } from "rxjs";
 import type { OperatorFunction, Subscription } from "rxjs";
+import { monotonicClock } from "./monotonic-clock.ts";
 
 /** `setTimeout` overflows above 2^31 - 1 ms; nothing here needs to wait longer than an hour. */
 const MAX_TIMER_MS = 3_600_000;
@@ -19,13 +20,14 @@ const MAX_TIMER_MS = 3_600_000;
 export function earliestTimer(): OperatorFunction<number, void> {
   return (source) =>
     new Observable<void>((subscriber) => {
+      const now = monotonicClock();
       let dueAt = Infinity;
       let armed: Subscription | undefined;
       subscriber.add(() => armed?.unsubscribe());
       subscriber.add(
         source.subscribe({
           next: (delayMs) => {
-            const at = asyncScheduler.now() + delayMs;
+            const at = now() + delayMs;
             if (delayMs > MAX_TIMER_MS || at >= dueAt) return;
             armed?.unsubscribe();
             dueAt = at;

@@ -1,4 +1,4 @@
-import { EMPTY, asyncScheduler, defer, map, merge, mergeMap, of, takeUntil, tap, timer } from "rxjs";
+import { EMPTY, defer, map, merge, mergeMap, of, takeUntil, tap, timer } from "rxjs";
 import type { Observable } from "rxjs";
 import type { InterruptedError } from "../core/errors.ts";
 import { jobRef } from "../core/events.ts";
@@ -11,6 +11,7 @@ import { MAX_PAYLOAD_BYTES, toJsonText } from "../core/payload.ts";
 import { toErrorRecord } from "../core/error-record.ts";
 import { bracket } from "../rx/bracket.ts";
 import { longTimer } from "../rx/long-timer.ts";
+import { monotonicClock } from "../rx/monotonic-clock.ts";
 import { throttleLatest } from "../rx/throttle-latest.ts";
 import { reportLeak } from "./leaks.ts";
 import type { Leaks, ReportedLeak } from "./leaks.ts";
@@ -61,9 +62,10 @@ export interface AttemptSetup extends HandlerSetup {
 export function attemptStage(
   setup: AttemptSetup,
 ): (job: ClaimedJob, interrupt$: Observable<Interrupt>, isOrdered?: boolean) => Observable<Step> {
+  const now = monotonicClock();
   return (job, interrupt$, isOrdered = true) =>
     bracket<Step>(() => {
-      const startedAt = asyncScheduler.now();
+      const startedAt = now();
       const ref = jobRef(job);
       const timeoutMs = job.timeoutMs ?? setup.timeoutMs;
       let latest: Progressed | undefined;
@@ -96,7 +98,7 @@ export function attemptStage(
           type: "ended",
           job,
           outcome: outcomeOf(setup, job, { interrupted, failure, result: handler.result(), leaked }),
-          durationMs: Math.max(0, asyncScheduler.now() - startedAt),
+          durationMs: Math.floor(now() - startedAt),
           committed: handler.committed(),
           progress: latest?.text,
         };

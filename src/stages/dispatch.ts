@@ -1,6 +1,5 @@
 import {
   Subject,
-  asyncScheduler,
   concat,
   defer,
   endWith,
@@ -24,6 +23,7 @@ import type { Ended } from "../core/outcome.ts";
 import { isolate } from "../rx/isolate.ts";
 import { mergeInSlots } from "../rx/merge-in-slots.ts";
 import { MAX_TIMER_MS } from "../rx/long-timer.ts";
+import { monotonicClock } from "../rx/monotonic-clock.ts";
 import { retryBackoff } from "../rx/retry-backoff.ts";
 import type { Step } from "./attempt.ts";
 
@@ -92,6 +92,7 @@ export const inSlots: DispatchStage =
 export function dispatchThrough(setup: DispatchSetup): DispatchStage {
   return (lane) => (offered) => (job$) =>
     defer(() => {
+      const now = monotonicClock();
       const attempts = trackedAttempts(offered);
       const { waiting, step$, left$ } = attempts;
       const in$ = new Subject<ClaimedJob>();
@@ -100,7 +101,7 @@ export function dispatchThrough(setup: DispatchSetup): DispatchStage {
       const fed$ = job$.pipe(
         tap({
           next: (job) => {
-            waiting.set(job, asyncScheduler.now());
+            waiting.set(job, now());
             in$.next(job);
           },
           complete: () => {
@@ -132,7 +133,7 @@ export function dispatchThrough(setup: DispatchSetup): DispatchStage {
         }),
       );
       const late$ = interval(Math.min(setup.holdMs / 4, MAX_TIMER_MS)).pipe(
-        tap(() => attempts.dropBefore(asyncScheduler.now() - setup.holdMs)),
+        tap(() => attempts.dropBefore(now() - setup.holdMs)),
         ignoreElements(),
       );
       // What waits then was given back.

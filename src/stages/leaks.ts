@@ -2,7 +2,6 @@ import {
   BehaviorSubject,
   EMPTY,
   Subject,
-  asyncScheduler,
   concat,
   defer,
   distinctUntilChanged,
@@ -17,12 +16,13 @@ import {
 import type { MonoTypeOperatorFunction, Observable } from "rxjs";
 import type { InterruptReason } from "../core/errors.ts";
 import type { JobRef, WorkerEvent } from "../core/events.ts";
+import { monotonicClock } from "../rx/monotonic-clock.ts";
 
 /** An attempt that was given up while its handler still runs. */
 export interface Leak {
   /** What it was an attempt of. */
   readonly job: JobRef;
-  /** When its handler was called, by the clock of RxJS, in milliseconds. */
+  /** When its handler was called, by the `monotonicClock`, in milliseconds. */
   readonly startedAt: number;
   /** Completes when its handler has ended after all. Must not error. */
   readonly ended$: Observable<unknown>;
@@ -72,6 +72,7 @@ export interface Leaks {
 export function leaksOf(maxLeaked: number): Leaks {
   const leak$ = new Subject<Leak>();
   const paused$ = new BehaviorSubject(false);
+  const now = monotonicClock();
   let running = 0;
   const count = (change: 1 | -1): void => {
     running += change;
@@ -82,7 +83,7 @@ export function leaksOf(maxLeaked: number): Leaks {
     concat(
       ended$.pipe(ignoreElements()),
       defer(() => {
-        const durationMs = Math.max(0, asyncScheduler.now() - startedAt);
+        const durationMs = Math.floor(now() - startedAt);
         return of<WorkerEvent>({ type: "leak-ended", job, durationMs, running: running - 1 });
       }),
       defer(() => {
@@ -115,7 +116,7 @@ export function leaksOf(maxLeaked: number): Leaks {
         change$.pipe(map((paused) => ({ paused }))),
         capacity$.pipe(map((capacity) => ({ capacity }))),
       ).pipe(
-        scan((now, change) => ({ ...now, ...change }), { capacity: Infinity, paused: false }),
+        scan((state, change) => ({ ...state, ...change }), { capacity: Infinity, paused: false }),
         map(({ capacity, paused }) => (paused ? 0 : capacity)),
       ),
   };

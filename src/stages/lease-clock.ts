@@ -1,5 +1,6 @@
-import { asyncScheduler, defer, from, tap } from "rxjs";
+import { defer, from, tap } from "rxjs";
 import type { Observable, ObservableInput } from "rxjs";
+import { monotonicClock } from "../rx/monotonic-clock.ts";
 
 /** What the clock tells of a lease, while the timers that end it may be late. */
 export interface LeaseClock {
@@ -19,21 +20,22 @@ export interface LeaseClock {
  * stands   ttttttttttttttff   t: it does, f: it does not
  * ```
  *
- * The clock of the scheduler can be set, so this decides nothing: it only says when to wait for the
- * timers, which cannot.
+ * It is the clock that the timers go by, which nobody can set. What ends a lease is its timer all the
+ * same: this only says whether that is overdue, and has to be waited for.
  */
 export function leaseClock(leaseDurationMs: number): LeaseClock {
+  const now = monotonicClock();
   let standsUntil = -Infinity;
   return {
     renewing: (call) =>
       defer(() => {
-        const until = asyncScheduler.now() + leaseDurationMs;
+        const until = now() + leaseDurationMs;
         return from(call()).pipe(
           tap((answer) => {
             if (answer !== false) standsUntil = until;
           }),
         );
       }),
-    stands: () => asyncScheduler.now() < standsUntil,
+    stands: () => now() < standsUntil,
   };
 }

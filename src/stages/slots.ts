@@ -1,4 +1,4 @@
-import { asyncScheduler } from "rxjs";
+import { monotonicClock } from "../rx/monotonic-clock.ts";
 
 /**
  * Counts the slots of one lane, and decides how much to claim.
@@ -34,6 +34,7 @@ const WEIGHT = 0.1;
 
 /** Makes the counters of a lane. `concurrency` from 1, `prefetchLimit` from 0. */
 export function createSlots(concurrency: number, prefetchLimit: number): Slots {
+  const now = monotonicClock();
   let capacity = concurrency;
   let running = 0;
   let held = 0;
@@ -57,19 +58,20 @@ export function createSlots(concurrency: number, prefetchLimit: number): Slots {
       attemptMs = Math.max(attemptMs ?? 0, ms);
     },
     claiming: () => {
-      const sentAt = asyncScheduler.now();
+      const sentAt = now();
       return (count) => {
         held += count;
-        claimMs = average(claimMs, asyncScheduler.now() - sentAt);
+        claimMs = average(claimMs, now() - sentAt);
       };
     },
     begin: () => {
       held -= 1;
       running += 1;
-      const begunAt = asyncScheduler.now();
+      const begunAt = now();
       return () => {
         running -= 1;
-        attemptMs = average(attemptMs ?? asyncScheduler.now() - begunAt, asyncScheduler.now() - begunAt);
+        const ms = now() - begunAt;
+        attemptMs = average(attemptMs ?? ms, ms);
       };
     },
     giveBack: (count) => {
@@ -82,7 +84,7 @@ export function createSlots(concurrency: number, prefetchLimit: number): Slots {
   };
 }
 
-/** Follows a value by a tenth. A clock that was set back counts as no time at all. */
+/** Follows a value by a tenth. */
 function average(old: number, value: number): number {
-  return old + WEIGHT * (Math.max(0, value) - old);
+  return old + WEIGHT * (value - old);
 }

@@ -7,6 +7,7 @@ export type {
   Claim,
   ClaimRequest,
   Enqueued,
+  Entered,
   Progress,
   Promoted,
   QueueDepth,

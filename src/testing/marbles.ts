@@ -3,13 +3,14 @@ import { TestScheduler } from "rxjs/testing";
 import type { RunHelpers } from "rxjs/testing";
 import { OptionError, expected as wording } from "../core/errors.ts";
 import type { WorkerEvent } from "../core/events.ts";
+import { isVirtual } from "../rx/monotonic-clock.ts";
 import { toMilliseconds } from "./event-marbles.ts";
 import type { Moment } from "./event-marbles.ts";
 import { checkEvents } from "./expect-events.ts";
 import type { EventExpectation } from "./expect-events.ts";
 import { streamDiff, subscriptionDiff } from "./stream-diff.ts";
 import type { StreamMessage, SubscriptionFrames } from "./stream-diff.ts";
-import { isThenable, isVirtual } from "./virtual-time.ts";
+import { isThenable } from "./thenable.ts";
 
 /** What the letters of marbles stand for. Without it, each stands for itself. */
 export type MarbleValues<T = unknown> = Readonly<Record<string, T>>;

@@ -4,7 +4,7 @@ import { checkOptions, milliseconds, rule } from "../core/check.ts";
 import type { Rule } from "../core/check.ts";
 import { UnknownParentError } from "../core/errors.ts";
 import type { NewJob } from "../core/job.ts";
-import type { Claim, Enqueued, Progress, Registration, Settled, Store } from "../core/store.ts";
+import type { Claim, Entered, Progress, Registration, Settled, Store } from "../core/store.ts";
 import { cancel } from "./memory-cancel.ts";
 import { claim, leaseStands, promote, recover, removeWorker } from "./memory-claim.ts";
 import { enter } from "./memory-fan-in.ts";
@@ -130,18 +130,18 @@ function outcomeOf<T>(work: () => T): Observable<T> {
   }
 }
 
-function enqueue(tables: Tables, jobs: readonly NewJob[]): readonly Enqueued[] {
+function enqueue(tables: Tables, jobs: readonly NewJob[]): readonly Entered[] {
   for (const job of jobs) JSON.parse(job.payload);
   // Postgres draws an id for each job before it looks for the keys.
   const drawn = jobs.map((job) => ({ job, id: String(tables.next.job++) }));
   checkParents(drawn);
   return drawn.map(({ job, id }) => {
     const standing = job.key === undefined ? undefined : idOfKey(tables, job.key);
-    if (standing !== undefined) return { id: standing, inserted: false };
+    if (standing !== undefined) return { id: standing, inserted: false, dueInMs: undefined };
     const runAt = Math.max(now(), job.runAt?.getTime() ?? now() + job.delayMs);
     const fresh = { attempt: 0, token: 0, crashes: 0, errors: [], progress: undefined };
     enter(tables, { id, job, runAt, enqueuedAt: now(), ...fresh });
-    return { id, inserted: true };
+    return { id, inserted: true, dueInMs: runAt - now() };
   });
 }
 

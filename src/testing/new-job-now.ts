@@ -6,7 +6,7 @@ import { jobOf, unfit } from "../enqueue.ts";
 import type { EnqueueDefaults } from "../enqueue.ts";
 import { checkJob } from "../job-options.ts";
 import type { JobOptions } from "../job-options.ts";
-import { isThenable } from "./virtual-time.ts";
+import { isThenable } from "./thenable.ts";
 
 /**
  * `newJob` of `enqueue.ts` without its promise, which would not settle in virtual time. A test holds

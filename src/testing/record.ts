@@ -1,4 +1,4 @@
-import { asyncScheduler, defer, map, materialize, reduce } from "rxjs";
+import { defer, map, materialize, reduce } from "rxjs";
 import type { Observable } from "rxjs";
 import { checkOptions, rule } from "../core/check.ts";
 import type { Rule } from "../core/check.ts";
@@ -6,6 +6,7 @@ import { toErrorRecord } from "../core/error-record.ts";
 import type { ErrorRecord } from "../core/error-record.ts";
 import type { WorkerEvent } from "../core/events.ts";
 import { toJsonText } from "../core/payload.ts";
+import { monotonicClock } from "../rx/monotonic-clock.ts";
 import { EVENT_LETTERS } from "./event-letters.ts";
 import { writeMarbles } from "./event-marbles.ts";
 import { FIXTURE_VERSION } from "./fixture.ts";
@@ -45,13 +46,13 @@ export function record(event$: Observable<WorkerEvent>, options: RecordOptions =
   checkOptions("record options", options, RULES);
   const { results = false } = options;
   return defer(() => {
-    const startedAt = asyncScheduler.now();
+    const now = monotonicClock();
+    const startedAt = now();
     const start: Recorded = { events: [], end: { ms: 0 } };
     return event$.pipe(
       materialize(),
-      reduce(({ events, end: { ms: before } }, notification): Recorded => {
-        // The machine's clock may be set back.
-        const ms = Math.max(before, Math.round(asyncScheduler.now() - startedAt));
+      reduce(({ events }, notification): Recorded => {
+        const ms = Math.round(now() - startedAt);
         if (notification.kind === "N") events.push([ms, sanitised(notification.value, results)]);
         if (notification.kind !== "E") return { events, end: { ms } };
         return { events, end: { ms, error: withoutStack(toErrorRecord(notification.error)) } };

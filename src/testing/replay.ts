@@ -1,6 +1,7 @@
-import { asyncScheduler, concat, concatMap, defer, from, of, throwError, timer } from "rxjs";
+import { concat, concatMap, defer, from, of, throwError, timer } from "rxjs";
 import type { Observable } from "rxjs";
 import type { WorkerEvent } from "../core/events.ts";
+import { monotonicClock } from "../rx/monotonic-clock.ts";
 import { checkFixture } from "./fixture.ts";
 import type { Fixture } from "./fixture.ts";
 
@@ -23,9 +24,10 @@ export function replay(fixture: unknown): Observable<WorkerEvent> {
   const { end } = fixture;
   const moments = momentsOf(fixture.events);
   return defer(() => {
-    const startedAt = asyncScheduler.now();
+    const now = monotonicClock();
+    const startedAt = now();
     const at = (ms: number): Observable<unknown> => {
-      const left = startedAt + ms - asyncScheduler.now();
+      const left = startedAt + ms - now();
       return left > 0 ? timer(left) : of(undefined);
     };
     return concat(

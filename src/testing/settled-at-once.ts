@@ -1,8 +1,9 @@
 import { NEVER } from "rxjs";
 import { OptionError } from "../core/errors.ts";
+import { isVirtual } from "../rx/monotonic-clock.ts";
 import type { AttemptSetup } from "../stages/attempt.ts";
 import { asyncSchema } from "./new-job-now.ts";
-import { isThenable, isVirtual } from "./virtual-time.ts";
+import { isThenable } from "./thenable.ts";
 
 type Handlers = Pick<AttemptSetup, "handlerOf" | "prepare">;
 

@@ -19,9 +19,11 @@ import type { Arrival, CancelOrders, DueHint } from "../core/arrival.ts";
 import { checkOptions, checkReason, integer, rule } from "../core/check.ts";
 import type { Rule } from "../core/check.ts";
 import type { WorkerEvent } from "../core/events.ts";
+import type { NewJob } from "../core/job.ts";
 import { MAX_PAYLOAD_BYTES } from "../core/payload.ts";
 import { checkJobs, payload } from "../core/schema.ts";
 import type { JobSchemas, KindOf, PayloadInput } from "../core/schema.ts";
+import type { Entered } from "../core/store.ts";
 import { checkKeepResults } from "../enqueue.ts";
 import { checkId } from "../job-options.ts";
 import type { JobOptions } from "../job-options.ts";
@@ -41,6 +43,7 @@ import type { Moment } from "./event-marbles.ts";
 import type { MemoryJob } from "./memory-jobs.ts";
 import { memoryStore } from "./memory-store.ts";
 import type { MemoryStore } from "./memory-store.ts";
+import { now } from "./memory-tables.ts";
 import { newJobNow } from "./new-job-now.ts";
 import { settledAtOnce } from "./settled-at-once.ts";
 
@@ -183,7 +186,7 @@ export function virtualWorker<Jobs extends JobSchemas = JobSchemas>(
       const defaults = { jobs, maxAttempts, maxPayloadBytes: MAX_PAYLOAD_BYTES, keepResultMs };
       const job = newJobNow(defaults, kind, value, jobOptions);
       const id = enqueueNow(store, job);
-      for (const arrival of arrivalsOf(hintsOf([job]))) arrival$.next(arrival);
+      for (const arrival of arrivalsOf(hintsOf([job], [entered(id, job)]))) arrival$.next(arrival);
       return id;
     },
     shutdown: (moment) => later(moment, () => shutdown$.next(undefined)),
@@ -198,12 +201,17 @@ export function virtualWorker<Jobs extends JobSchemas = JobSchemas>(
 }
 
 /** Writes a job. The work is done at the call, even where the answer takes its time. */
-function enqueueNow(store: MemoryStore, job: Parameters<MemoryStore["enqueue"]>[0][number]): string {
+function enqueueNow(store: MemoryStore, job: NewJob): string {
   let id: string | undefined;
   const answer$ = from(store.enqueue([job]));
   void answer$.forEach(([first]) => (id = first?.id));
   const isIt = ({ key }: MemoryJob): boolean => job.key === undefined || key === job.key;
   return id ?? store.jobs().findLast(isIt)?.id ?? "";
+}
+
+/** What the store answers for a job, in time. */
+function entered(id: string, { runAt, delayMs }: NewJob): Entered {
+  return { id, inserted: true, dueInMs: runAt === undefined ? delayMs : runAt.getTime() - now() };
 }
 
 /** Cancels a job. The work is done at the call; the worker is told as Postgres notifies it. */

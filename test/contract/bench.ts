@@ -12,7 +12,7 @@ import type {
   Cancelled,
   Claim,
   ClaimRequest,
-  Enqueued,
+  Entered,
   Progress,
   Promoted,
   QueueDepth,
@@ -71,7 +71,7 @@ export interface Bench extends Subject {
   /** Enqueues many jobs and answers with the ids of those that stand. */
   addAll(jobs: readonly Partial<NewJob>[]): Promise<readonly string[]>;
   /** The same, and whether each was written. */
-  enqueue(jobs: readonly Partial<NewJob>[]): Promise<readonly Enqueued[]>;
+  enqueue(jobs: readonly Partial<NewJob>[]): Promise<readonly Entered[]>;
   /** Registers a worker with a lease of an hour. */
   worker(registration?: Partial<Registration>): Promise<string>;
   /** Claims up to 100 jobs of kind `mill` from queue `default`, all of them started. */

@@ -120,6 +120,21 @@ export function enqueueContract(open: Open): void {
       expect(await bench.state(id)).toBe("pending");
     });
 
+    it("tells in how many milliseconds each job is due", async () => {
+      const bench = await open();
+      const soon = new Date(Date.now() + 60_000);
+      const [atOnce, delayed, timed, past] = await bench.enqueue([
+        {},
+        { delayMs: 1_500 },
+        { runAt: soon },
+        { runAt: new Date(0) },
+      ]);
+      expect([atOnce?.dueInMs, delayed?.dueInMs]).toEqual([0, 1_500]);
+      expect(timed?.dueInMs).toBeGreaterThan(30_000);
+      expect(timed?.dueInMs).toBeLessThanOrEqual(60_000);
+      expect(past?.dueInMs).toBeLessThanOrEqual(0);
+    });
+
     it("keeps jobs of calls at the same moment apart", async () => {
       const bench = await open();
       const calls = Array.from({ length: 20 }, () => bench.addAll([newJob(), newJob()]));

@@ -8,7 +8,8 @@ const KEYED = { key: "charge 7" };
 async function again(bench: Bench): Promise<{ readonly id: string; readonly inserted: boolean }> {
   const [answer] = await bench.enqueue([KEYED]);
   if (answer === undefined) throw new Error("Expected an answer");
-  return answer;
+  const { id, inserted } = answer;
+  return { id, inserted };
 }
 
 /** Enqueues the job of the key, claims it, and ends its attempt. */

@@ -20,16 +20,25 @@ export function withMarbles(test: (marbles: RunHelpers) => void): void {
   });
 }
 
+/** What the clocks of `useFakeClock` move. */
+const FAKED = ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date", "performance"] as const;
+
+/** How long the thread was kept busy by `work`, in milliseconds. */
+let busyMs = 0;
+
 /**
  * Lets the tests of a file move all timers by hand, for what `TestScheduler` cannot: promises, and
  * subscribers that take time. Each test fails when it leaves a timer.
  */
 export function useFakeClock(): void {
   beforeEach(() => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date"] });
+    vi.useFakeTimers({ toFake: [...FAKED] });
+    const now = performance.now.bind(performance);
+    vi.spyOn(performance, "now").mockImplementation(() => now() + busyMs);
   });
   afterEach(() => {
     const left = vi.getTimerCount();
+    vi.restoreAllMocks();
     vi.useRealTimers();
     expect(left).toBe(0);
   });
@@ -38,6 +47,17 @@ export function useFakeClock(): void {
 /** Lets time pass, and what is promised meanwhile be kept. */
 export async function pass(ms: number): Promise<void> {
   await vi.advanceTimersByTimeAsync(ms);
+}
+
+/** Keeps the thread busy: the clocks go on, and no timer fires. */
+export function work(ms: number): void {
+  busyMs += ms;
+  setClock(ms);
+}
+
+/** Sets the clock of the machine forward, or back: no time passes. */
+export function setClock(ms: number): void {
+  vi.setSystemTime(Date.now() + ms);
 }
 
 /** A job as a store hands it over. */

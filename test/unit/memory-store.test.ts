@@ -25,7 +25,7 @@ const JOB: NewJob = {
 const REQUEST = { queue: "default", kinds: ["mill"], limit: 1, startLimit: 1, started: [] };
 
 function written(id: string) {
-  return { id, inserted: true };
+  return { id, inserted: true, dueInMs: 0 };
 }
 
 function inVirtualTime(run: (helpers: Parameters<Parameters<TestScheduler["run"]>[0]>[0]) => void) {

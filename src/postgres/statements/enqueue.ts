@@ -4,8 +4,8 @@ import { INTO } from "../columns.ts";
  * ENQUEUE: writes jobs that wait for nothing and have no key, all or none.
  *
  * Called by `enqueue` and `enqueueIn`, once for all jobs that gathered. Takes one array for each
- * column: `unnest` reads them side by side. Answers with one row, the ids in the same order; they are
- * drawn before the jobs part ways into `pending` and `scheduled`, so that ids grow in that order.
+ * column: `unnest` reads them side by side. Answers with one row, the ids in the same order and the
+ * moment, by which it is judged when a job is due; they are drawn before the jobs part ways into `pending` and `scheduled`, so that ids grow in that order.
  * Takes no locks but those of its new rows, and reads no index.
  *
  * A moment in the past counts as now, or a job would have waited before it was there.
@@ -32,7 +32,7 @@ with moment as materialized (
   insert into ${schema}.scheduled (${INTO})
   select ${INTO} from input i where i.run_at > i.created_at
 )
-select array(select i.id::text from input i) as ids`;
+select array(select i.id::text from input i) as ids, date_part('epoch', m.at) * 1000 as at_ms from moment m`;
 
 /**
  * ENQUEUE_JOBS: the same for a batch in which some job waits for others or has a key. Tells also which
@@ -43,7 +43,8 @@ select array(select i.id::text from input i) as ids`;
  * table (see migration 2), so that none of them can settle unseen.
  */
 export const enqueueJobs = (schema: string): string => `
-select e.ids::text[], e.inserted::text[] from ${schema}.enqueue_jobs($1::text[], $2::text[], $3::text[], $4::smallint[], $5::float8[],
+select e.ids::text[], e.inserted::text[], date_part('epoch', clock_timestamp()) * 1000 as at_ms
+  from ${schema}.enqueue_jobs($1::text[], $2::text[], $3::text[], $4::smallint[], $5::float8[],
   $6::float8[], $7::int[], $8::text[], $9::bigint[], $10::text[], $11::bigint[],
   $12::text[], $13::text[], $14::text[]) e`;
 

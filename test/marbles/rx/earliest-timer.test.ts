@@ -2,7 +2,7 @@ import { EMPTY, NEVER, Subject, concat, merge, of, take, tap, throwError } from 
 import type { Subscription } from "rxjs";
 import { describe, expect, it, vi } from "vitest";
 import { earliestTimer } from "../../../src/rx/earliest-timer.ts";
-import { useFakeClock, withMarbles } from "../../support/marbles.ts";
+import { pass, setClock, useFakeClock, withMarbles } from "../../support/marbles.ts";
 
 const HOUR = 3_600_000;
 
@@ -90,6 +90,29 @@ describe("earliestTimer", () => {
       );
       expectObservable(fired$).toBe("--f--f--(f|)", FIRED);
     });
+  });
+});
+
+describe("earliestTimer, with a clock that is set", () => {
+  useFakeClock();
+
+  it.each([3_600_000, -3_600_000])("fires when it is due, whatever %s ms say", async (ms) => {
+    const hint$ = new Subject<number>();
+    let fired = 0;
+    const subscription = hint$.pipe(earliestTimer()).subscribe(() => (fired += 1));
+    hint$.next(9);
+    setClock(ms);
+    hint$.next(3);
+    await pass(3);
+    expect(fired).toBe(1);
+    hint$.next(2);
+    setClock(ms);
+    hint$.next(4);
+    await pass(2);
+    expect(fired).toBe(2);
+    await pass(9);
+    expect(fired).toBe(2);
+    subscription.unsubscribe();
   });
 });
 

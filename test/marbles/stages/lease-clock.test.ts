@@ -3,6 +3,7 @@ import type { Observable } from "rxjs";
 import { TestScheduler } from "rxjs/testing";
 import { describe, expect, it } from "vitest";
 import { leaseClock } from "../../../src/stages/lease-clock.ts";
+import { pass, setClock, useFakeClock } from "../../support/marbles.ts";
 
 const scheduler = () => new TestScheduler((actual, expected) => expect(actual).toEqual(expected));
 
@@ -37,5 +38,18 @@ describe("leaseClock", () => {
       timer(2).subscribe(() => expect(clock.stands()).toBe(true));
       timer(9).subscribe(() => expect(clock.stands()).toBe(false));
     });
+  });
+});
+
+describe("leaseClock, with a clock that is set", () => {
+  useFakeClock();
+
+  it.each([3_600_000, -3_600_000])("tells the same after %s ms", async (ms) => {
+    const clock = leaseClock(8);
+    clock.renewing(() => of("1")).subscribe();
+    setClock(ms);
+    expect(clock.stands()).toBe(true);
+    await pass(8);
+    expect(clock.stands()).toBe(false);
   });
 });
