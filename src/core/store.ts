@@ -183,6 +183,11 @@ export interface ClaimRequest {
   readonly startLimit: number;
   /** Prefetched jobs that have begun since the last claim. */
   readonly started: readonly Claim[];
+  /**
+   * Only jobs that stand behind this place are taken; those that a worker died with, wherever they
+   * stand. Default: from the first.
+   */
+  readonly after?: Place | undefined;
   /** The number of this call among all of its worker, which grows. Default 0. */
   readonly call?: number | undefined;
   /**
@@ -191,6 +196,14 @@ export interface ClaimRequest {
    * however late it arrives. Default: all were answered.
    */
   readonly lostFrom?: number | undefined;
+}
+
+/** A place in the order of a queue. */
+export interface Place {
+  /** Lower comes first. */
+  readonly priority: number;
+  /** Of the same priority, lower comes first. */
+  readonly id: string;
 }
 
 /** One claim, as its holder knows it. */

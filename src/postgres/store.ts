@@ -1,6 +1,14 @@
 import type { ClaimedJob, JobState } from "../core/job.ts";
 import { jobParts } from "../core/parts.ts";
-import type { CancelOrder, ClaimRequest, Progress, Promoted, Recovered, Store } from "../core/store.ts";
+import type {
+  CancelOrder,
+  ClaimRequest,
+  Place,
+  Progress,
+  Promoted,
+  Recovered,
+  Store,
+} from "../core/store.ts";
 import { arrayLiteral } from "./array-literal.ts";
 import { cancelling } from "./cancel.ts";
 import { channelOf } from "./channel.ts";
@@ -93,16 +101,21 @@ function first<Row>(rows: readonly Row[]): Row {
 
 /** What lost calls claimed counts for the limits of this one, which tells also what has begun. */
 async function claimJobs(run: Run, sql: Statements, request: ClaimRequest): Promise<readonly ClaimedJob[]> {
-  const { workerId, queue, kinds, limit, startLimit, started, call = 0, lostFrom } = request;
+  const { workerId, queue, kinds, limit, startLimit, started, after, call = 0, lostFrom } = request;
   const lost =
     lostFrom === undefined
       ? []
       : await run<ClaimRow>(sql.takeOver, [workerId, queue, lostFrom, call, startLimit]);
   const limits = [limit, startLimit].map((most) => Math.max(0, most - lost.length));
   const [, ids, tokens] = claimValues(workerId, started);
-  const values = [workerId, queue, arrayLiteral(kinds), ...limits, ids, tokens, call];
+  const values = [workerId, queue, arrayLiteral(kinds), ...limits, ids, tokens, call, ...placeValues(after)];
   const rows = await run<ClaimRow>(sql.claim, values);
   return [...lost, ...rows].map(claimedJob);
+}
+
+/** Where a claim begins: by default before all jobs. */
+function placeValues({ priority, id }: Place = { priority: -32_768, id: "0" }): readonly unknown[] {
+  return [priority, id];
 }
 
 async function promote(run: Run, sql: Statements, values: readonly string[]): Promise<Promoted> {

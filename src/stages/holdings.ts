@@ -1,5 +1,6 @@
 import type { ClaimedJob } from "../core/job.ts";
 import type { Demand } from "./claim.ts";
+import { createMark } from "./mark.ts";
 import { createSlots } from "./slots.ts";
 
 /** So many claims in a row may find nothing before the lane rests after each that does. */
@@ -47,6 +48,7 @@ export interface Holdings {
 /** Makes the holdings of a lane: none. `concurrency` from 1, `prefetchLimit` from 0. */
 export function createHoldings(concurrency: number, prefetchLimit: number): Holdings {
   const slots = createSlots(concurrency, prefetchLimit);
+  const mark = createMark();
   /** What has not begun, and whether it was claimed ahead. */
   const unstarted = new Map<ClaimedJob, boolean>();
   /** Jobs that were claimed ahead and run, of which the store has not been told yet. */
@@ -66,17 +68,21 @@ export function createHoldings(concurrency: number, prefetchLimit: number): Hold
       const startLimit = slots.free();
       const started = [...begunEarly];
       const measured = slots.claiming();
+      const { after, landed: marked } = mark.claiming();
       const landed = (jobs: readonly ClaimedJob[]): void => {
         measured(jobs.length);
         const isFull = jobs.length >= limit;
+        const isPart = after !== undefined;
+        marked(jobs, isFull);
         // Of jobs whose worker died, a claim brings only some.
-        moreMayWait = isFull || jobs.some(({ crashes }) => crashes > 0);
-        emptyClaims = jobs.length > 0 ? 0 : emptyClaims + 1;
+        moreMayWait = isFull || isPart || jobs.some(({ crashes }) => crashes > 0);
+        if (jobs.length > 0) emptyClaims = 0;
+        else if (!isPart) emptyClaims += 1;
         for (const job of started) begunEarly.delete(job);
         jobs.forEach((job, index) => unstarted.set(job, index >= startLimit));
-        ahead = isFull && slots.demand() > 0;
+        ahead = (isFull || isPart) && slots.demand() > 0;
       };
-      return { demand: { limit, startLimit, started }, landed };
+      return { demand: { limit, startLimit, started, after }, landed };
     },
     moreMayWait: () => moreMayWait,
     isAhead: () => ahead,

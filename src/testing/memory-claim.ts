@@ -1,7 +1,7 @@
 import type { ErrorRecord } from "../core/error-record.ts";
 import type { RecoveredJob } from "../core/events.ts";
 import type { ClaimedJob } from "../core/job.ts";
-import type { Claim, ClaimRequest, Promoted, Recovered } from "../core/store.ts";
+import type { Claim, ClaimRequest, Place, Promoted, Recovered } from "../core/store.ts";
 import { fail } from "./memory-fan-in.ts";
 import { giveBack, reasonOf, withError } from "./memory-settle.ts";
 import { byClaimOrder, byId, jsonOf, now } from "./memory-tables.ts";
@@ -47,7 +47,7 @@ export function promote(
  * them than begin at once, or one; and one suspect at a time for a worker.
  */
 export function claim(tables: Tables, request: ClaimRequest): readonly ClaimedJob[] {
-  const { workerId, queue, kinds, limit, startLimit, started, call = 0 } = request;
+  const { workerId, queue, kinds, limit, startLimit, started, after, call = 0 } = request;
   for (const begun of started) markStarted(tables, workerId, begun);
   if (!leaseStands(tables, workerId)) return [];
   const lost = takeOver(tables, request);
@@ -60,7 +60,7 @@ export function claim(tables: Tables, request: ClaimRequest): readonly ClaimedJo
   const crashed = [...suspectFor(tables, workerId, rows), ...rows.filter(({ crashes }) => crashes === 1)]
     .slice(0, Math.max(1, startMost))
     .sort(byClaimOrder);
-  const claimed = [...crashed, ...rows.filter(({ crashes }) => crashes === 0)]
+  const claimed = [...crashed, ...rows.filter((row) => row.crashes === 0 && isBehind(row, after))]
     .slice(0, most)
     .map((pending, index) => {
       const row = { ...pending, attempt: pending.attempt + 1, token: pending.token + 1 };
@@ -71,6 +71,11 @@ export function claim(tables: Tables, request: ClaimRequest): readonly ClaimedJo
       return claimedJob(row);
     });
   return [...lost, ...claimed];
+}
+
+function isBehind({ id, job: { priority } }: Row, after: Place | undefined): boolean {
+  if (after === undefined) return true;
+  return priority === after.priority ? byId(after, { id }) < 0 : priority > after.priority;
 }
 
 /** Whether more than one worker died with a job. */

@@ -5,6 +5,17 @@ import type { Open } from "./bench.ts";
 /** Which jobs `claim` takes, in which order, and for whom. */
 export function claimContract(open: Open): void {
   describe("claim", () => {
+    it("takes what stands behind a place in the order of priority and id, and nothing before it", async () => {
+      const bench = await open({ firstId: "9" });
+      const ids = await bench.addAll([0, 0, 0, -1, 1].map((priority) => ({ priority })));
+      const [first, second, third, urgent, last] = ids;
+      const workerId = await bench.worker();
+      const after = { priority: 0, id: first ?? "" };
+      expect(idsOf(await bench.claim(workerId, { after, limit: 1 }))).toEqual([second]);
+      expect(idsOf(await bench.claim(workerId, { after }))).toEqual([third, last]);
+      expect(idsOf(await bench.claim(workerId))).toEqual([urgent, first]);
+    });
+
     it("takes the lowest priority first, then in id order", async () => {
       const bench = await open();
       const priorities = [5, 0, -3, 5, 0, 32_767, -32_768];

@@ -196,6 +196,16 @@ export function leaseContract(open: Open): void {
       expect(second.map(({ crashes }) => crashes)).toEqual([1]);
     });
 
+    it("gives them out wherever a claim begins", async () => {
+      const bench = await open();
+      const [died] = await bench.addAll([{}]);
+      await die(bench, 1);
+      await bench.recover();
+      const ids = await bench.addAll([{}, {}]);
+      const after = { priority: 0, id: ids[0] ?? "" };
+      expect(idsOf(await bench.claim(await bench.worker(), { after }))).toEqual([died, ids[1]]);
+    });
+
     it("gives out suspects, with which more than one worker died, one at a time", async () => {
       const bench = await open();
       await bench.addAll([{}, {}, {}]);

@@ -12,7 +12,7 @@ const ROWS = 12_000;
 
 /** What a plan is planned for: values of the right types. */
 const VALUES: Partial<Record<keyof Statements, readonly string[]>> = {
-  claim: ["1", "default", "{mill}", "10", "10", "{1,2}", "{1,1}", "1"],
+  claim: ["1", "default", "{mill}", "10", "10", "{1,2}", "{1,1}", "1", "0", "1"],
   promote: ["1", "{default,other}", "{mill}"],
   complete: ["1", "{1,2}", "{1,1}"],
   settle: ["1", "{1}", "{1}", "{gone}", "{0}", "{0}", "{null}", "{null}", "{null}", "{null}"],

@@ -13,7 +13,8 @@ const CLAIM_LIMIT = 10_000;
 /**
  * CLAIM: takes up to `$4` pending jobs of queue `$2` and of the kinds `$3` for worker `$1`, in the
  * order of priority and id, and answers with them in that order, those whose worker died before the others. The first `$5` begin at once. The
- * prefetched jobs `$6` with the tokens `$7` are marked as begun. `$8` is the number of the call.
+ * prefetched jobs `$6` with the tokens `$7` are marked as begun. `$8` is the number of the call. Fresh
+ * jobs are taken from behind the priority `$9` and id `$10`.
  *
  * Called by the claim stage, one at a time for a queue.
  *
@@ -62,6 +63,7 @@ with lease as materialized (
   select p.ctid from (
     select q.ctid from ${schema}.pending q
      where q.queue = $2 and q.kind = any($3::text[]) and q.crashes = 0 and exists (select from lease)
+       and (q.priority, q.id) > ($9::smallint, $10::bigint)
      order by q.priority, q.id limit ${CLAIM_LIMIT} for update skip locked) p
    limit $4::int - (select count(*) from suspect) - (select count(*) from crashed)
 ), taken as (

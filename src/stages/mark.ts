@@ -1,0 +1,59 @@
+import type { ClaimedJob } from "../core/job.ts";
+import type { Place } from "../core/store.ts";
+import { monotonicClock } from "../rx/monotonic-clock.ts";
+
+/**
+ * Where in the order of a queue its claims go on.
+ *
+ * A claim from the first place steps over every row that was claimed before and that Postgres could not
+ * remove yet: hundreds of thousands of them, while some session holds an old snapshot. So the next claim
+ * begins behind the last job, and what may wait before that is looked for from the first place again:
+ *
+ * - when the claim before was not full, so that there may be nothing behind;
+ * - and when it is time: what claims from the first place take longer than others is a tenth of the
+ *   time at most. On most days that is nothing, and every other claim or so begins there.
+ *
+ * So a job that comes to stand before the mark (it is urgent, was retried, released or recovered, or
+ * committed late) waits at most nine times as long as such a claim takes longer.
+ *
+ * ```text
+ * claims from the first place   F         F    F   F         excess of F: 1 ms, 0 ms, 0 ms
+ * behind the mark                m m m m m  m    m           for 9 ms, then by turns
+ * ```
+ */
+export interface Mark {
+  /** A claim is sent: the place behind which it begins, and what to call when it landed. */
+  readonly claiming: () => { readonly after: Place | undefined; readonly landed: Landed };
+}
+
+/** Takes what a claim brought, and whether it was full. */
+type Landed = (jobs: readonly ClaimedJob[], isFull: boolean) => void;
+
+/** For how many times its excess a claim from the first place is not made again. */
+const REST = 9;
+
+/** Makes the mark of a lane: none. */
+export function createMark(): Mark {
+  const now = monotonicClock();
+  let last: Place | undefined;
+  let behindMs = 0;
+  let fromFirstAt = -Infinity;
+  return {
+    claiming: () => {
+      const sentAt = now();
+      const after = sentAt < fromFirstAt ? last : undefined;
+      const landed: Landed = (jobs, isFull) => {
+        const landedAt = now();
+        if (after !== undefined) behindMs = landedAt - sentAt;
+        else fromFirstAt = landedAt + REST * (landedAt - sentAt - behindMs);
+        last = isFull ? (placeOf(jobs.at(-1)) ?? last) : undefined;
+      };
+      return { after, landed };
+    },
+  };
+}
+
+/** A job that a worker died with is claimed before its turn. */
+function placeOf(job: ClaimedJob | undefined): Place | undefined {
+  return job === undefined || job.crashes > 0 ? undefined : { priority: job.priority, id: job.id };
+}
