@@ -2,7 +2,6 @@ import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startEmbeddedPostgres } from "../../src/embedded/index.ts";
-import { clusterDirOf } from "../../src/embedded/layout.ts";
 import { until } from "./wait.ts";
 
 /** A server that a test may stop, kill parts of, and start again with its data, at the same address. */
@@ -69,6 +68,11 @@ export async function startServerIn(
       await rm(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+/** Where Postgres' own files are in a directory of `millrace/embedded`. */
+export function clusterDirOf(dataDir: string): string {
+  return join(dataDir, "pgdata");
 }
 
 async function postmasterOf(dataDir: string): Promise<number> {

