@@ -29,8 +29,7 @@ const PATIENCE_MS = 90_000;
 
 /** The library's connections to a server. */
 const CONNECTIONS_SQL = `
-select coalesce(string_agg(a.application_name, ', '), '') as names, count(*)::int as count
-  from pg_stat_activity a where a.application_name like 'millrace%'`;
+select count(*)::int as count from pg_stat_activity a where a.application_name like 'millrace%'`;
 
 /** When each worker claimed first after a moment, in milliseconds since 1970. */
 const CLAIMS_SQL = `
@@ -122,7 +121,7 @@ async function failedOver(
   await sleep(size(2_000));
   await load.stop();
   await database.allDone(PATIENCE_MS);
-  const leftBehind = (await connectionsOf(pair.primary)).count;
+  const leftBehind = await connectionsOf(pair.primary);
   for (const { stop } of fleets) await stop();
   const audit = await database.audit();
   return {
@@ -138,14 +137,10 @@ async function failedOver(
 /** How long the library has had connections to a server since a moment, once it has none. */
 async function lastSeen(server: ChaosServer, since: number): Promise<number> {
   let at = since;
-  let last = "";
   await until(
     "the workers leave",
     async () => {
-      const { names, count } = await connectionsOf(server);
-      if (names !== last) process.stderr.write(`${Math.round(nowMs() - since)} ${names}\n`);
-      last = names;
-      if (count === 0) return true;
+      if ((await connectionsOf(server)) === 0) return true;
       at = nowMs();
       return undefined;
     },
@@ -154,10 +149,10 @@ async function lastSeen(server: ChaosServer, since: number): Promise<number> {
   return at - since;
 }
 
-async function connectionsOf({ connectionString }: ChaosServer): Promise<{ count: number; names: string }> {
+async function connectionsOf({ connectionString }: ChaosServer): Promise<number> {
   return onServer(connectionString, async (client) => {
-    const { rows } = await client.query<{ count: number; names: string }>(CONNECTIONS_SQL);
-    return rows[0] ?? { count: -1, names: "" };
+    const { rows } = await client.query<{ count: number }>(CONNECTIONS_SQL);
+    return rows[0]?.count ?? -1;
   });
 }
 
