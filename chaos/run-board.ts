@@ -3,6 +3,7 @@ import { openDatabase } from "./harness/database.ts";
 import { buildPrograms } from "./harness/programs.ts";
 import { startServer } from "./harness/server.ts";
 import type { ChaosServer } from "./harness/server.ts";
+import { startPair } from "./harness/standby.ts";
 import { brokenRules } from "./harness/figures.ts";
 import type { Figures } from "./harness/figures.ts";
 import type { Bench, ChaosTest } from "./harness/test.ts";
@@ -80,6 +81,7 @@ async function runTest(
     size: (full, short = full) => Math.max(1, Math.round((ci ? short : full) * scale)),
     database: async () => openDatabase(await serverUrl()),
     server: (settings) => startServer({ binDir, ...(settings === undefined ? {} : { settings }) }),
+    pair: ({ synchronous }) => startPair({ binDir, synchronous }),
   };
   const from = performance.now();
   const report = await test.run(bench).catch(died);

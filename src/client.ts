@@ -23,7 +23,7 @@ import { operating } from "./operating.ts";
 import type { OperatorCalls } from "./operating.ts";
 import { DEFAULTS } from "./options.ts";
 import { configOf, openPool, runIn, transactIn } from "./postgres/database.ts";
-import type { Database } from "./postgres/database.ts";
+import type { Database, RunSettings } from "./postgres/database.ts";
 import { migrate } from "./postgres/migrate.ts";
 import type { Migrated } from "./postgres/migrate.ts";
 import { postgresStore } from "./postgres/store.ts";
@@ -107,10 +107,12 @@ export function createClient<const Jobs extends JobSchemas>(options: ClientOptio
   const logger = loggerOf(options.logger);
   const config =
     options.pool === undefined ? { connectionString: options.connectionString } : configOf(options.pool);
-  const { run, transact, pool, close: closePool } = callsOf(options.pool, config, throughPooler);
+  const readOnly$ = new Subject<void>();
+  const settings = { throughPooler, onReadOnly: () => readOnly$.next() };
+  const { run, transact, pool, close: closePool } = callsOf(options.pool, config, settings);
   const store = postgresStore({ schema, claims: run, settles: run, leases: run, transact });
   const report = (thrown: unknown): void => logger.error({ err: thrown }, "a subscriber of events threw");
-  const cluster = clusterEvents({ config, schema, run, report, throughPooler });
+  const cluster = clusterEvents({ config, schema, run, readOnly$, report, throughPooler });
   const local$ = new Subject<Arrival | DueHint>();
   const context: WorkerContext = { config, schema, jobs, maxAttempts, logger, local$, throughPooler };
   const workers: Workers = new Set();
@@ -201,16 +203,16 @@ function kept<T>(workers: Workers, open: () => void, event$: Observable<T>): Obs
 }
 
 /** Where enqueues and look-ups go: the app's pool, or a small one of our own. */
-function callsOf(pool: pg.Pool | undefined, config: pg.PoolConfig, throughPooler: boolean): Database {
+function callsOf(pool: pg.Pool | undefined, config: pg.PoolConfig, settings: RunSettings): Database {
   if (pool === undefined) {
-    return openPool(config, { max: CALL_CONNECTIONS, applicationName: "millrace calls", throughPooler });
+    return openPool(config, { max: CALL_CONNECTIONS, applicationName: "millrace calls", ...settings });
   }
   // An idle connection that dies ends the process when nobody listens.
   if (pool.listenerCount("error") === 0) pool.on("error", () => undefined);
   return {
     pool,
-    run: runIn(pool, throughPooler),
-    transact: transactIn(pool, throughPooler),
+    run: runIn(pool, settings),
+    transact: transactIn(pool, settings),
     close: () => Promise.resolve(),
   };
 }

@@ -1,5 +1,8 @@
+import { Subject } from "rxjs";
+import type { Observable } from "rxjs";
 import type { PoolConfig } from "pg";
 import { openPool } from "./postgres/database.ts";
+import { discardIdle } from "./postgres/read-only.ts";
 import type { Database } from "./postgres/database.ts";
 import type { ResolvedSettings } from "./settings.ts";
 
@@ -14,6 +17,8 @@ export interface Databases {
   readonly work: Database;
   /** A connection of its own for the heartbeat, which nothing else can keep busy. */
   readonly leases: Database;
+  /** Emits when a server refused a write because it takes reads only. Both pools have left it then. */
+  readonly readOnly$: Observable<void>;
   /** Closes both, once. */
   readonly close: () => Promise<unknown>;
 }
@@ -24,17 +29,24 @@ export function openDatabases(
   { label, leaseDurationMs }: ResolvedSettings,
 ): Databases {
   const beatTimeoutMs = Math.min(BEAT_TIMEOUT_MS.max, Math.max(BEAT_TIMEOUT_MS.min, leaseDurationMs / 3));
+  const readOnly$ = new Subject<void>();
+  const onReadOnly = (): void => {
+    for (const { pool } of [work, leases]) discardIdle(pool);
+    readOnly$.next();
+  };
   const work = openPool(config, {
     max: WORK_CONNECTIONS,
     applicationName: `millrace work ${label}`,
     throughPooler,
+    onReadOnly,
   });
   const leases = openPool(config, {
     max: 1,
     applicationName: `millrace lease ${label}`,
     queryTimeoutMs: Math.round(beatTimeoutMs),
     throughPooler,
+    onReadOnly,
   });
   let closing: Promise<unknown> | undefined;
-  return { work, leases, close: () => (closing ??= Promise.all([work.close(), leases.close()])) };
+  return { work, leases, readOnly$, close: () => (closing ??= Promise.all([work.close(), leases.close()])) };
 }

@@ -22,6 +22,8 @@ interface NoticesSetup {
   readonly settings: ResolvedSettings;
   /** Sends the nonces of the watchdog. */
   readonly work: Database;
+  /** Emits when the connection that listens may lead to the wrong server. */
+  readonly renew$: Observable<unknown>;
   /** Told when who listens to events may have changed. */
   readonly look$: Subject<void>;
   /** A pooler stands between, and nobody asked to try all the same. */
@@ -34,12 +36,13 @@ export function noticesOf({
   schema,
   settings,
   work,
+  renew$,
   look$,
   isDeaf,
 }: NoticesSetup): Observable<Notice> {
   if (!settings.listen) return NEVER;
   const [name, channel, sql] = [`millrace listen ${settings.label}`, channelOf(schema), statements(schema)];
-  return ears({ config, name, channel, run: work.run, sql, isDeaf }).pipe(
+  return ears({ config, name, channel, run: work.run, sql, renew$, isDeaf }).pipe(
     mergeMap((event): Notice[] => {
       switch (event.type) {
         case "notified":

@@ -112,7 +112,7 @@ export function postgresWorker<Jobs extends JobSchemas>(
     const shutdown$ = new ReplaySubject<unknown>(1);
     /** Who listens to events may have changed. */
     const look$ = new Subject<void>();
-    const { work, leases, close } = openDatabases(context, settings);
+    const { work, leases, readOnly$, close } = openDatabases(context, settings);
     const setup = {
       store: postgresStore({ schema, claims: work.run, settles: work.run, leases: leases.run }),
       settings,
@@ -133,7 +133,8 @@ export function postgresWorker<Jobs extends JobSchemas>(
       random: Math.random,
     };
     const checked$ = schemaChecked(work, schema, merge(shutdown$, abort$));
-    const event$ = merge(context.local$, noticesOf({ config, schema, settings, work, look$, isDeaf })).pipe(
+    const notice$ = noticesOf({ config, schema, settings, work, renew$: readOnly$, look$, isDeaf });
+    const event$ = merge(context.local$, notice$).pipe(
       connect((arrival$) =>
         workerStream({ ...setup, notify$: arrival$.pipe(filter(isHint)) }).pipe(
           // Beside the incarnations, which come and go: between two of them nobody would hear it.

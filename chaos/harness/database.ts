@@ -31,14 +31,28 @@ const UNFINISHED = "select count(*)::int as count from millrace.jobs where state
 const LIBRARY_BACKENDS = `select count(*)::int as count from pg_stat_activity
   where datname = current_database() and application_name like 'millrace%'`;
 
+/** What a database may need. */
+export interface DatabaseOptions {
+  /** Whether its address may lead to another server later: then the board's own connections do not stay. */
+  readonly moves?: boolean;
+}
+
 /** Makes a database on a server. Disposing it drops it, whoever is connected. */
-export async function openDatabase(serverUrl: string): Promise<ChaosDatabase> {
+export async function openDatabase(
+  serverUrl: string,
+  { moves = false }: DatabaseOptions = {},
+): Promise<ChaosDatabase> {
   const name = `millrace_chaos_${randomBytes(4).toString("hex")}`;
   await inServer(serverUrl, `create database ${name}`);
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
   const connectionString = url.href;
-  const pool = new pg.Pool({ connectionString, max: 4, application_name: "chaos" });
+  const pool = new pg.Pool({
+    connectionString,
+    max: 4,
+    application_name: "chaos",
+    maxUses: moves ? 1 : Infinity,
+  });
   pool.on("error", () => undefined);
   await inClient(connectionString, (client) => client.migrate());
   const ledger = await openLedger(pool);

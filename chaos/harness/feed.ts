@@ -1,4 +1,5 @@
 import { createClient } from "../../src/index.ts";
+import type { Client } from "../../src/index.ts";
 import type { ChaosDatabase } from "./database.ts";
 import { sleep } from "./wait.ts";
 import { jobs } from "./work.ts";
@@ -17,18 +18,39 @@ export interface FeedPlan {
   readonly level: number;
 }
 
+/** What to trickle. */
+export interface TricklePlan {
+  readonly workOf: () => Work;
+  /** How many jobs come at a time. */
+  readonly batch: number;
+}
+
 /** Between two looks, in milliseconds. */
 const LOOK_MS = 100;
 
-/**
- * Keeps `level` jobs waiting, as far as the database lets it. A call that fails is no matter: whether
- * its jobs exist is unknown then, and nobody was promised that they do, so the ledger leaves them out.
- */
+/** Keeps `level` jobs waiting, as far as the database lets it. */
 export function feed(database: ChaosDatabase, { workOf, level }: FeedPlan): Feed {
+  return again(database, workOf, async (client) => level - (await client.pendingCount()));
+}
+
+/** Enqueues a batch at each look, whoever else waits. */
+export function trickle(database: ChaosDatabase, { workOf, batch }: TricklePlan): Feed {
+  return again(database, workOf, async () => batch);
+}
+
+/**
+ * Enqueues as many as are missing, at each look. A call that fails is no matter: whether its jobs exist
+ * is unknown then, and nobody was promised that they do, so the ledger leaves them out.
+ */
+function again(
+  database: ChaosDatabase,
+  workOf: () => Work,
+  missingIn: (client: Client<typeof jobs>) => Promise<number>,
+): Feed {
   const client = createClient({ connectionString: database.connectionString, jobs, logger: false });
   let stopped = false;
   const top = async (): Promise<void> => {
-    const missing = level - (await client.pendingCount());
+    const missing = await missingIn(client);
     if (missing <= 0) return;
     const works = Array.from({ length: missing }, workOf);
     const ids = await client.enqueueMany(

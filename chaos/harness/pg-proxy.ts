@@ -14,6 +14,8 @@ export interface PgProxy extends AsyncDisposable {
    * to both it is a half-open connection. New ones are not held back. Answers with their number.
    */
   readonly stall: (matches: (application: string) => boolean) => number;
+  /** Leads new connections to the server of another connection string; those that are open stay. */
+  readonly lead: (connectionString: string) => void;
   /** Resets the connections that are held back. */
   readonly resetStalled: () => void;
   /**
@@ -46,7 +48,7 @@ const READY = "Z";
 /** Starts a proxy before the server of a connection string. Disposing it cuts every connection. */
 export async function startPgProxy(connectionString: string): Promise<PgProxy> {
   const url = new URL(connectionString);
-  const target = { host: url.hostname, port: Number(url.port || 5432) };
+  let target = targetOf(connectionString);
   const links = new Set<Link>();
   const dooms = new Set<Doom>();
   const server = createServer((client) => {
@@ -76,6 +78,9 @@ export async function startPgProxy(connectionString: string): Promise<PgProxy> {
       }
       return victims.length;
     },
+    lead: (other) => {
+      target = targetOf(other);
+    },
     resetStalled: () => {
       for (const link of links) if (link.stalled) reset(link);
     },
@@ -89,6 +94,11 @@ export async function startPgProxy(connectionString: string): Promise<PgProxy> {
       await once(server, "close");
     },
   };
+}
+
+function targetOf(connectionString: string): { readonly host: string; readonly port: number } {
+  const { hostname, port } = new URL(connectionString);
+  return { host: hostname, port: Number(port || 5432) };
 }
 
 function join(link: Link, dooms: Set<Doom>, forget: () => void): void {

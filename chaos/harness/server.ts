@@ -7,6 +7,10 @@ import { until } from "./wait.ts";
 /** A server that a test may stop, kill parts of, and start again with its data, at the same address. */
 export interface ChaosServer extends AsyncDisposable {
   readonly connectionString: string;
+  /** The directory of Postgres' own files. */
+  readonly clusterDir: string;
+  /** Shuts it down cleanly, and resolves when it is down. Its data stay. */
+  readonly stop: () => Promise<void>;
   /** `pg_ctl stop -m immediate`: every process ends at once, nothing is written. Resolves when it has. */
   readonly stopImmediately: () => Promise<void>;
   /** Starts it again; resolves when it takes connections. */
@@ -20,10 +24,23 @@ export interface ServerPlan {
 }
 
 /** Starts a server on a free port, with durable commits. Disposing it leaves nothing. */
-export async function startServer({ binDir, settings = {} }: ServerPlan): Promise<ChaosServer> {
+export async function startServer(plan: ServerPlan): Promise<ChaosServer> {
+  return startServerIn(await makeDataDir(), plan);
+}
+
+/** Makes a directory that a server may have for its data. */
+export async function makeDataDir(): Promise<string> {
   const dataDir = await mkdtemp(join(tmpdir(), "millrace-chaos-"));
   // The server may run as another user.
   await chmod(dataDir, 0o777);
+  return dataDir;
+}
+
+/** Starts a server over a directory, and over the data in it where there are. Disposing it removes them. */
+export async function startServerIn(
+  dataDir: string,
+  { binDir, settings = {} }: ServerPlan,
+): Promise<ChaosServer> {
   const options = {
     dataDir,
     persistent: true,
@@ -34,6 +51,8 @@ export async function startServer({ binDir, settings = {} }: ServerPlan): Promis
   const { port, connectionString } = server;
   return {
     connectionString,
+    clusterDir: clusterDirOf(dataDir),
+    stop: () => server.stop(),
     stopImmediately: async () => {
       const pid = await postmasterOf(dataDir);
       process.kill(pid, "SIGQUIT");
@@ -51,8 +70,13 @@ export async function startServer({ binDir, settings = {} }: ServerPlan): Promis
   };
 }
 
+/** Where Postgres' own files are in a directory of `millrace/embedded`. */
+export function clusterDirOf(dataDir: string): string {
+  return join(dataDir, "pgdata");
+}
+
 async function postmasterOf(dataDir: string): Promise<number> {
-  const text = await readFile(join(dataDir, "pgdata", "postmaster.pid"), "utf8");
+  const text = await readFile(join(clusterDirOf(dataDir), "postmaster.pid"), "utf8");
   return Number(text.split("\n", 1)[0]);
 }
 

@@ -2,6 +2,7 @@ import type { ChaosDatabase } from "./database.ts";
 import type { Report } from "./figures.ts";
 import type { Random } from "./random.ts";
 import type { ChaosServer } from "./server.ts";
+import type { PairPlan, ServerPair } from "./standby.ts";
 
 /** One test of the board: a file in `chaos/tests`, and a line in `chaos/board.ts`. */
 export interface ChaosTest {
@@ -36,4 +37,6 @@ export interface Bench {
   readonly database: () => Promise<ChaosDatabase>;
   /** A server of its own, which it may stop. Not there when `DATABASE_URL` is set. */
   readonly server: (settings?: Readonly<Record<string, string>>) => Promise<ChaosServer>;
+  /** Two servers of its own, one the standby of the other. Not there when `DATABASE_URL` is set. */
+  readonly pair: (plan: Pick<PairPlan, "synchronous">) => Promise<ServerPair>;
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { defer, of } from "rxjs";
+import { NEVER, defer, of } from "rxjs";
 import type { MonoTypeOperatorFunction, Observable } from "rxjs";
 import type { PoolConfig } from "pg";
 import { backoffDelay } from "../core/backoff.ts";
@@ -26,6 +26,8 @@ export interface ClusterEventsSetup {
   readonly schema: string;
   /** Runs statements on another connection. */
   readonly run: Run;
+  /** Emits when a server refused a write because it takes reads only, where to listen makes no sense. */
+  readonly readOnly$?: Observable<unknown>;
   /** Told what a subscriber throws. */
   readonly report: (thrown: unknown) => void;
   /** Whether a pooler in transaction mode stands between, through which nothing is heard. Default false. */
@@ -72,6 +74,7 @@ export function clusterEvents({
   config,
   schema,
   run,
+  readOnly$ = NEVER,
   report,
   throughPooler = false,
   leaseMs = LEASE_MS,
@@ -81,7 +84,15 @@ export function clusterEvents({
   const channel = eventsChannelOf(schema);
   const told = [channelOf(schema), LOOK_HINT];
   return shareEvents({
-    listen$: ears({ config, name: "millrace events", channel, run, sql, isDeaf: throughPooler }),
+    listen$: ears({
+      config,
+      name: "millrace events",
+      channel,
+      run,
+      sql,
+      renew$: readOnly$,
+      isDeaf: throughPooler,
+    }),
     join: (id, filters) => run(sql.enterSubscriber, [id, JSON.stringify(filters), leaseMs, ...told]),
     renew: async (id) => (await run(sql.renewSubscriber, [id, leaseMs])).length > 0,
     leave: (id) => run(sql.removeSubscriber, [id, ...told]),

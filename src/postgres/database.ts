@@ -2,6 +2,7 @@ import { Socket } from "node:net";
 import pg from "pg";
 import { withoutValues } from "./database-error.ts";
 import type { Statement } from "./statements/statement.ts";
+import { discardIdle, isReadOnly } from "./read-only.ts";
 import { withClient } from "./with-client.ts";
 
 /**
@@ -31,19 +32,28 @@ export interface Database {
   readonly close: () => Promise<void>;
 }
 
+/** Settings of what runs statements. */
+export interface RunSettings {
+  /**
+   * Whether a pooler in transaction mode stands between: it refuses startup parameters, and before
+   * version 1.21 of PgBouncer prepared statements. Default false.
+   */
+  readonly throughPooler?: boolean;
+  /**
+   * Called when the server refused a write because it takes reads only, as the old primary does after
+   * a failover. The pool has none of its idle connections any more then.
+   */
+  readonly onReadOnly?: () => void;
+}
+
 /** Settings of `openPool`. */
-export interface PoolSettings {
+export interface PoolSettings extends RunSettings {
   /** How many connections there are at most, from 1. */
   readonly max: number;
   /** What `pg_stat_activity` shows; cut to 63 bytes by Postgres. */
   readonly applicationName: string;
   /** Milliseconds until a statement is given up by the client. The server gives up a little earlier. */
   readonly queryTimeoutMs?: number;
-  /**
-   * Whether a pooler in transaction mode stands between: it refuses startup parameters, and before
-   * version 1.21 of PgBouncer prepared statements. Default false.
-   */
-  readonly throughPooler?: boolean;
 }
 
 const QUERY_TIMEOUT_MS = 30_000;
@@ -84,7 +94,7 @@ export function openPool(config: pg.PoolConfig, settings: PoolSettings): Databas
   });
   neverCrash(pool);
   const close = (): Promise<void> => closePool(pool, sockets);
-  return { run: runIn(pool, throughPooler), transact: transactIn(pool, throughPooler), pool, close };
+  return { run: runIn(pool, settings), transact: transactIn(pool, settings), pool, close };
 }
 
 /**
@@ -113,43 +123,56 @@ function ignore(): void {
 }
 
 /** A `Run` over a pool, which may be the app's own. */
-export function runIn(pool: pg.Pool, throughPooler = false): Run {
+export function runIn(pool: pg.Pool, settings: RunSettings = {}): Run {
   const pinned = onceDone(() => needsPinning(pool));
   return async <Row extends pg.QueryResultRow>(
     statement: Statement,
     values: readonly unknown[] = [],
   ): Promise<readonly Row[]> => {
-    const query = queryOf(statement, values, throughPooler);
+    const query = queryOf(statement, values, settings);
     try {
       const { rows } = (await pinned())
         ? await inReadCommitted(pool, (client) => client.query<Row>(query))
         : await pool.query<Row>(query);
       return rows;
     } catch (error) {
-      throw withoutValues(error, statement);
+      throw told(error, statement, { pool, ...settings });
     }
   };
 }
 
 /** A `Transact` over a pool, which may be the app's own. */
-export function transactIn(pool: pg.Pool, throughPooler = false): Transact {
+export function transactIn(pool: pg.Pool, settings: RunSettings = {}): Transact {
   return (work) =>
     inReadCommitted(pool, (client) =>
       work(async <Row extends pg.QueryResultRow>(statement: Statement, values: readonly unknown[] = []) => {
         try {
-          return (await client.query<Row>(queryOf(statement, values, throughPooler))).rows;
+          return (await client.query<Row>(queryOf(statement, values, settings))).rows;
         } catch (error) {
-          throw withoutValues(error, statement);
+          throw told(error, statement, { pool, ...settings });
         }
       }),
     );
+}
+
+/** What is thrown for an error. Where the server takes reads only, its other connections are left, too. */
+function told(
+  error: unknown,
+  statement: Statement,
+  { pool, onReadOnly }: RunSettings & { readonly pool: pg.Pool },
+): unknown {
+  if (isReadOnly(error)) {
+    discardIdle(pool);
+    onReadOnly?.();
+  }
+  return withoutValues(error, statement);
 }
 
 /** A statement is prepared under its name, but not through a pooler. */
 function queryOf(
   { name, text }: Statement,
   values: readonly unknown[],
-  throughPooler: boolean,
+  { throughPooler = false }: RunSettings,
 ): pg.QueryConfig<unknown[]> {
   return { ...(throughPooler ? {} : { name }), text, values: [...values] };
 }

@@ -17,16 +17,27 @@ export interface EarsSetup {
   /** Sends through another connection. */
   readonly run: Run;
   readonly sql: Statements;
+  /** Emits when the connection that listens may lead to the wrong server. */
+  readonly renew$: Observable<unknown>;
   /** Whether a pooler in transaction mode stands between, through which nothing is heard. */
   readonly isDeaf: boolean;
 }
 
 /** Listens on a channel: see `listen`. Where nothing can be heard, tells so once and never completes. */
-export function ears({ config, name, channel, run, sql, isDeaf }: EarsSetup): Observable<ListenEvent> {
+export function ears({
+  config,
+  name,
+  channel,
+  run,
+  sql,
+  renew$,
+  isDeaf,
+}: EarsSetup): Observable<ListenEvent> {
   if (isDeaf) return deaf$;
   return listen({
     connection: { ...config, application_name: name },
     channel,
+    renew$,
     notify: (to, payload) => run(sql.notify, [to, arrayLiteral([payload])]),
   });
 }

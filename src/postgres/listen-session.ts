@@ -16,6 +16,7 @@ import {
   timeout,
 } from "rxjs";
 import type { Observable } from "rxjs";
+import { tellsReadOnly } from "./read-only.ts";
 
 // The package is CommonJS with a `default` of its own: under `nodenext` this is how it is called.
 const createSubscriber = pgListen.default;
@@ -138,6 +139,12 @@ function createSession(config: ClientConfig): Session {
         // `pg-listen` survives two complaints in one packet, the third would end the process. As any
         // is the end of the session, nobody needs to hear the second.
         if (this instanceof EventEmitter) {
+          this.on("parameterStatus", (status: object) => {
+            if (!tellsReadOnly(status)) return;
+            const error = new Error("the server takes reads only");
+            fault = error;
+            subscriber.events.emit("error", error);
+          });
           this.once("errorMessage", (error: unknown) => {
             fault = error;
             this.removeAllListeners("errorMessage");

@@ -1,5 +1,17 @@
 import type { ClientConfig } from "pg";
-import { catchError, concatMap, defer, EMPTY, of, repeat, timer } from "rxjs";
+import {
+  catchError,
+  concatMap,
+  defer,
+  EMPTY,
+  merge,
+  mergeMap,
+  NEVER,
+  of,
+  repeat,
+  throwError,
+  timer,
+} from "rxjs";
 import type { Observable, ObservableInput, OperatorFunction } from "rxjs";
 import { backoffDelay } from "../core/backoff.ts";
 import type { BackoffPolicy } from "../core/backoff.ts";
@@ -41,6 +53,11 @@ export interface ListenOptions {
    */
   readonly notify: (channel: string, payload: string) => ObservableInput<unknown>;
   /**
+   * Ends the connection and opens another, for this one may lead to the old primary after a failover,
+   * where nobody notifies any more. Default: never emits.
+   */
+  readonly renew$?: Observable<unknown>;
+  /**
    * Milliseconds between two checks by the watchdog, ±20 %. From 1 to 86,400,000. Default 8,000: with
    * two nonces lost, a half-open connection is given up after 18 s at most.
    */
@@ -63,7 +80,10 @@ export const LISTEN_DEFAULTS: Readonly<Required<Omit<ListenOptions, "connection"
     watchdogTimeoutMs: 4_000,
     backoff: Object.freeze({ initialMs: 100, factor: 2, maxMs: 1_000, jitter: 0.5 }),
     random: Math.random,
+    renew$: NEVER,
   });
+
+const READ_ONLY = "The server takes reads only, so nobody notifies there";
 
 /**
  * Listens on a channel of Postgres for as long as it is subscribed to, over a connection of its own
@@ -85,7 +105,8 @@ export const LISTEN_DEFAULTS: Readonly<Required<Omit<ListenOptions, "connection"
 export function listen(options: ListenOptions): Observable<ListenEvent> {
   const settings = { ...LISTEN_DEFAULTS, ...options };
   checkOptions(settings);
-  return openSession(settings).pipe(watchdog(settings), reopen(settings));
+  const renewed$ = settings.renew$.pipe(mergeMap(() => throwError(() => new Error(READ_ONLY))));
+  return merge(openSession(settings).pipe(watchdog(settings)), renewed$).pipe(reopen(settings));
 }
 
 /**

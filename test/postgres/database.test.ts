@@ -1,9 +1,11 @@
 import { once } from "node:events";
 import net from "node:net";
 import pg from "pg";
-import { describe, expect, inject, it, onTestFinished } from "vitest";
+import { describe, expect, inject, it, onTestFinished, vi } from "vitest";
+import type { Mock } from "vitest";
 import { SchemaError } from "../../src/core/errors.ts";
 import { configOf, openPool, runIn } from "../../src/postgres/database.ts";
+import type { Database } from "../../src/postgres/database.ts";
 import { isTransient } from "../../src/postgres/transient.ts";
 import { APPLICATION, until, usePostgres } from "../support/postgres.ts";
 import { openBench } from "./store-bench.ts";
@@ -11,6 +13,8 @@ import { openBench } from "./store-bench.ts";
 const database = usePostgres();
 
 const slow = { name: "millrace_slow_test", text: "select pg_sleep(60)" };
+const pause = { name: "millrace_pause_test", text: "select pg_sleep(0.02)" };
+const forbidden = { name: "millrace_write_test", text: "delete from millrace.pending" };
 const one = { name: "millrace_one_test", text: "select 1 as one" };
 
 describe("openPool", () => {
@@ -41,6 +45,29 @@ describe("openPool", () => {
       "select true where not exists (select from pg_stat_activity where query = $1)",
       [slow.text],
     );
+  });
+
+  it("leaves a server that takes reads only, with the connections that wait as well", async () => {
+    const { run, transact, pool, onReadOnly } = openThree();
+    for (const write of [() => run(forbidden), () => transact((inside) => inside(forbidden))]) {
+      await Promise.all(Array.from({ length: 3 }, () => run(pause)));
+      expect(pool.totalCount).toBe(3);
+      // The connection that was used last is used next.
+      await run({ name: "", text: "set default_transaction_read_only = on" });
+      const error: unknown = await write().catch((reason: unknown) => reason);
+      expect(error).toMatchObject({ code: "25006" });
+      expect(isTransient(error)).toBe(true);
+      await expect.poll(() => pool.totalCount).toBe(0);
+    }
+    expect(onReadOnly).toHaveBeenCalledTimes(2);
+  });
+
+  it("keeps the connections that wait when another write fails", async () => {
+    const { run, pool, onReadOnly } = openThree();
+    await Promise.all(Array.from({ length: 3 }, () => run(pause)));
+    await expect(run({ name: "millrace_missing_test", text: "select from nowhere" })).rejects.toThrow();
+    expect(pool.totalCount).toBe(2);
+    expect(onReadOnly).not.toHaveBeenCalled();
   });
 
   it("names its connections", async () => {
@@ -134,6 +161,15 @@ describe("runIn", () => {
     }
   });
 });
+
+/** A pool of three connections that tells when it has left a server. */
+function openThree(): Database & { readonly onReadOnly: Mock } {
+  const onReadOnly = vi.fn();
+  const { connectionString } = database;
+  const opened = openPool({ connectionString }, { max: 3, applicationName: APPLICATION, onReadOnly });
+  onTestFinished(() => opened.close());
+  return { ...opened, onReadOnly };
+}
 
 async function killAll(): Promise<void> {
   const text =

@@ -15,8 +15,12 @@ export interface FakeServer extends AsyncDisposable {
  * Starts a fake Postgres that lets everyone in.
  *
  * @param answer What it sends to a query, by `message`; it may also do worse to the socket.
+ * @param greeting What it tells of itself before it takes queries.
  */
-export async function startFakeServer(answer: (query: string, socket: Socket) => void): Promise<FakeServer> {
+export async function startFakeServer(
+  answer: (query: string, socket: Socket) => void,
+  greeting: Buffer = Buffer.alloc(0),
+): Promise<FakeServer> {
   const sockets = new Set<Socket>();
   let connections = 0;
   const server = createServer((socket) => {
@@ -25,7 +29,7 @@ export async function startFakeServer(answer: (query: string, socket: Socket) =>
     socket.on("close", () => sockets.delete(socket));
     socket.on("error", () => {});
     socket.once("data", () => {
-      socket.write(Buffer.concat([message("R", Buffer.alloc(4)), READY]));
+      socket.write(Buffer.concat([message("R", Buffer.alloc(4)), greeting, READY]));
       socket.on("data", (bytes) => {
         if (bytes.toString("latin1", 0, 1) === "Q")
           answer(bytes.toString("utf8", 5, bytes.length - 1), socket);

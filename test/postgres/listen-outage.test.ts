@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Pool } from "pg";
+import { Subject } from "rxjs";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startEmbeddedPostgres } from "../../src/embedded/index.ts";
 import type { EmbeddedPostgres } from "../../src/embedded/index.ts";
@@ -71,6 +72,28 @@ describe("listen", () => {
     // Once the proxy forwards again, the server hears what the client did meanwhile.
     await proxy.pass();
     await database.gone(NAME);
+  });
+
+  it("leaves a server that became read-only when told, and hears again when it takes writes", async () => {
+    const readOnly = async (value: "on" | "off"): Promise<void> => {
+      await pool.query(`alter system set default_transaction_read_only = ${value}`);
+      await pool.query("select pg_reload_conf()");
+    };
+    const renew$ = new Subject<void>();
+    using recorder = record(listen({ ...database.options(NAME, proxy.port), renew$ }));
+    await recorder.next("listen-restored");
+    const before = await database.pids(NAME);
+    await readOnly("on");
+    renew$.next();
+    expect(await recorder.next("listen-lost")).toMatchObject({
+      error: { message: expect.stringContaining("takes reads only") },
+    });
+    await expect.poll(() => database.pids(NAME)).not.toEqual(expect.arrayContaining([...before]));
+    await readOnly("off");
+    await recorder.next("listen-restored");
+    await database.notify(NAME, "final");
+    await recorder.next(payload("final"));
+    expect(recorder.count("listen-lost")).toBe(1);
   });
 
   it("hears again after its connection was reset", async () => {

@@ -80,6 +80,20 @@ describe("openSession", () => {
     expect(server.connectionCount()).toBe(1);
   });
 
+  it.for(["in_hot_standby", "default_transaction_read_only"])(
+    "fails before LISTEN on a server that takes reads only, as %s tells",
+    async (parameter) => {
+      const queries: string[] = [];
+      const greeting = message("S", `${parameter}\0on\0`);
+      server = await startFakeServer((query) => void queries.push(query), greeting);
+      expect(await failure()).toMatchObject({
+        message: "The connection that listens was lost: the server takes reads only",
+      });
+      await abandoned();
+      expect(queries).toEqual([]);
+    },
+  );
+
   it("fails when LISTEN is not answered", async () => {
     server = await startFakeServer(() => {});
     expect(await failure(50)).toMatchObject({

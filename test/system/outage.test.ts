@@ -1,3 +1,5 @@
+import pg from "pg";
+import { filter, firstValueFrom, shareReplay, skip } from "rxjs";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { startEmbeddedPostgres } from "../../src/embedded/index.ts";
 import type { EmbeddedPostgres } from "../../src/embedded/index.ts";
@@ -54,6 +56,49 @@ describe("a worker whose Postgres is restarted", () => {
     expect((await worker.result()).result).toMatchObject({ outcome: "drained", leaked: [] });
     expect(await worker.ended()).toBe(0);
     expect(worker.errors()).toBe("");
+  });
+});
+
+describe("a worker and a listener to events whose Postgres takes reads only all of a sudden", () => {
+  it("leave it with every connection, though they have nothing to do", async () => {
+    const { connectionString } = await restartable();
+    const client = openClient({ connectionString, jobs });
+    await client.migrate();
+    const heard = record(client.worker({ handlers: { deed: () => undefined } }));
+    const told$ = client.events().pipe(shareReplay());
+    const listening$ = told$.pipe(filter(({ type }) => type === "listening"));
+    await firstValueFrom(listening$);
+    await heard.first("listen-restored");
+    const admin = new pg.Client({ connectionString });
+    await admin.connect();
+    onTestFinished(() => admin.end());
+    const readOnly = async (value: "on" | "off"): Promise<void> => {
+      await admin.query(`alter system set default_transaction_read_only = ${value}`);
+      await admin.query("select pg_reload_conf()");
+    };
+    const connections = async (): Promise<ReadonlyMap<number, string>> => {
+      const { rows } = await admin.query<{ pid: number; name: string }>(
+        "select pid, application_name as name from pg_stat_activity where application_name like 'millrace%'",
+      );
+      return new Map(rows.map(({ pid, name }) => [pid, name]));
+    };
+    const before = await connections();
+    const names = [...before.values()].map((name) => name.split(" ")[1]);
+    expect(new Set(names)).toEqual(new Set(["calls", "events", "lease", "listen", "work"]));
+
+    await readOnly("on");
+    await expect(client.enqueue("deed", "succeed")).rejects.toMatchObject({ code: "25006" });
+    await expect
+      .poll(async () => [...(await connections()).keys()].filter((pid) => before.has(pid)), {
+        timeout: 5_000,
+      })
+      .toEqual([]);
+    await readOnly("off");
+    await firstValueFrom(listening$.pipe(skip(1)));
+    const id = await client.enqueue("deed", "succeed");
+    await heard.first("succeeded", ({ job }) => job.id === id);
+    await firstValueFrom(told$.pipe(filter((event) => event.type === "succeeded" && event.job.id === id)));
+    expect(heard.all("lease-expired")).toEqual([]);
   });
 });
 
