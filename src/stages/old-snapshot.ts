@@ -1,6 +1,6 @@
-import { asyncScheduler } from "rxjs";
 import type { WorkerEvent } from "../core/events.ts";
 import type { SnapshotHolder } from "../core/store.ts";
+import { monotonicClock } from "../rx/monotonic-clock.ts";
 
 /** A snapshot that was held for so long is old, in milliseconds: longer than any statement of the library. */
 const OLD_MS = 60_000;
@@ -20,10 +20,11 @@ const OLD_MS = 60_000;
 export function watchOldSnapshots(
   oldMs: number = OLD_MS,
 ): (holder: SnapshotHolder | undefined) => readonly WorkerEvent[] {
+  const clock = monotonicClock();
   let seen: { readonly holder: SnapshotHolder | undefined; readonly at: number } | undefined;
   let told: SnapshotHolder | undefined;
   return (holder) => {
-    const now = asyncScheduler.now();
+    const now = clock();
     const again = isSame(seen?.holder, holder);
     if (seen === undefined || !again) seen = { holder, at: now };
     if (holder !== undefined && (holder.ageMs ?? now - seen.at) >= oldMs) {
