@@ -41,6 +41,8 @@ export const LEVELS: Readonly<Record<WorkerEvent["type"], Level>> = Object.freez
   "tidy-failed": "warn",
   "listen-lost": "warn",
   "listen-restored": "info",
+  degraded: "warn",
+  restored: "info",
   "dispatch-failed": "error",
   "wakeup-failed": "error",
   "start-failed": "warn",
@@ -95,6 +97,11 @@ function fieldsOf(event: WorkerEvent): object {
       return { event: event.type, count: event.count, jobIds: event.jobs.slice(0, 20).map(({ id }) => id) };
     case "drain-timed-out":
       return { event: event.type, jobIds: event.interrupted.map(({ id }) => id) };
+    case "degraded": {
+      // In a line, `pid` is the process that writes it.
+      const { type, pid: backendPid, ...rest } = event;
+      return { event: type, backendPid, ...rest };
+    }
     default: {
       const { type, ...rest } = event;
       const {
@@ -149,6 +156,8 @@ const MESSAGES: Readonly<Record<WorkerEvent["type"], string>> = {
   "tidy-failed": "deleting expired results failed, trying again",
   "listen-lost": "LISTEN lost, polling goes on",
   "listen-restored": "LISTEN established",
+  degraded: "an old snapshot keeps vacuum from removing dead rows, claiming becomes slower",
+  restored: "the old snapshot is gone",
   "dispatch-failed": "the app's dispatch failed",
   "wakeup-failed": "the app's wakeup$, or its operator on wake-ups, errored and is out",
   "start-failed": "registering failed, trying again",

@@ -79,7 +79,9 @@ export type {
   Registration,
   Settled,
   Settlement,
+  SnapshotHolder,
   Store,
+  Tidied,
   WorkerSnapshot,
 } from "./core/store.ts";
 export type { PublishMode } from "./events/cluster-event.ts";

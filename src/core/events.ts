@@ -153,6 +153,20 @@ export type WorkerEvent<Kind extends string = string> =
   | { readonly type: "listen-lost"; readonly error: ErrorRecord }
   /** NOTIFY is heard (again). */
   | { readonly type: "listen-restored" }
+  /** Somebody keeps vacuum from removing dead rows, so that claims have more and more to step over. */
+  | {
+      readonly type: "degraded";
+      /** A transaction that was open for a minute, and the snapshot that it holds. */
+      readonly cause: "old-snapshot";
+      /** The server's process that holds it. None has a prepared transaction, or a slot that is not read. */
+      readonly pid?: number | undefined;
+      /** How long it has been held: since the transaction began, or where that is hidden, since it was seen. */
+      readonly ageMs: number;
+      /** The session's `application_name`, or which prepared transaction or replication slot it is. */
+      readonly holder?: string | undefined;
+    }
+  /** That is over, and nobody else does so. */
+  | { readonly type: "restored"; readonly cause: "old-snapshot" }
   /** The app's own `capacity$` errored, or said what is no capacity; what it said before stands. */
   | { readonly type: "capacity-failed"; readonly error: ErrorRecord }
   /** The app's own `dispatch` errored, or completed too early; it is subscribed again. */

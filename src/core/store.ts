@@ -83,9 +83,9 @@ export interface Store {
 
   /**
    * Looks after what is nobody's: removes what processes that died have left, and lets a queue of
-   * notifications that was full take new ones.
+   * notifications that was full take new ones. Answers with who keeps the store from tidying up.
    */
-  tidy(): ObservableInput<unknown>;
+  tidy(): ObservableInput<Tidied>;
 
   /** Where these jobs stand; those that have no row are missing from the answer. */
   find(ids: readonly string[]): ObservableInput<readonly JobSnapshot[]>;
@@ -243,6 +243,24 @@ export interface Promoted {
   readonly dueInMs: number | undefined;
   /** Jobs that this worker holds and that were cancelled. */
   readonly cancelled: readonly CancelOrder[];
+}
+
+/** Answer of `tidy`. */
+export interface Tidied {
+  /** Who holds the oldest snapshot, however young that is; `undefined` where nobody holds one. */
+  readonly holder: SnapshotHolder | undefined;
+}
+
+/** Who keeps dead rows from being removed: a session, a prepared transaction or a replication slot. */
+export interface SnapshotHolder {
+  /** From where on nothing can be removed. The same one in two answers is one snapshot, held throughout. */
+  readonly horizon: string;
+  /** The process of the session or of the reader of the slot, if there is one. */
+  readonly pid?: number | undefined;
+  /** What it is called. */
+  readonly name?: string | undefined;
+  /** Milliseconds since its transaction began, where that is known and may be seen. */
+  readonly ageMs?: number | undefined;
 }
 
 /** The order to end a running attempt because its job was cancelled. */

@@ -9,6 +9,7 @@ import * as observe from "./statements/observe.ts";
 import * as operate from "./statements/operate.ts";
 import * as progress from "./statements/progress.ts";
 import * as settle from "./statements/settle.ts";
+import * as tidy from "./statements/tidy.ts";
 import type { Statement } from "./statements/statement.ts";
 
 /** The name of every statement. */
@@ -49,7 +50,8 @@ type StatementName =
   | "removeSubscriber"
   | "subscribers"
   | "readCompleted"
-  | "tidy";
+  | "tidy"
+  | "tidyUnseen";
 
 /** Every statement of the library, by what it does. Each is described where its text stands. */
 const TEXTS: Readonly<Record<StatementName, (schema: string) => string>> = {
@@ -89,7 +91,8 @@ const TEXTS: Readonly<Record<StatementName, (schema: string) => string>> = {
   removeSubscriber: events.removeSubscriber,
   subscribers: events.subscribers,
   readCompleted: events.readCompleted,
-  tidy: events.tidy,
+  tidy: tidy.tidy,
+  tidyUnseen: tidy.tidyUnseen,
 };
 
 /** The statements of one schema. */

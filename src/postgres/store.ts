@@ -23,6 +23,7 @@ import { jobSnapshot, workerSnapshot } from "./snapshot-rows.ts";
 import type { SnapshotRow, WorkerRow } from "./snapshot-rows.ts";
 import { statements } from "./statements.ts";
 import type { Statements } from "./statements.ts";
+import { tidying } from "./tidy.ts";
 
 /** Settings of `postgresStore`. One `run` may stand for all. */
 export interface PostgresStoreOptions {
@@ -84,7 +85,7 @@ export function postgresStore(options: PostgresStoreOptions): Store {
     expireResults: async (limit) => first(await claims<{ count: number }>(sql.expireResults, [limit])).count,
     expireFailed: async (keepFailedMs, limit) =>
       first(await claims<{ count: number }>(sql.expireFailed, [keepFailedMs, limit])).count,
-    tidy: () => claims(sql.tidy),
+    tidy: tidying(claims, sql),
     find: async (ids) =>
       ids.length === 0 ? [] : (await calls<SnapshotRow>(sql.find, [arrayLiteral(ids)])).map(jobSnapshot),
     depth: () => calls<{ queue: string; state: JobState; count: number }>(sql.depth),

@@ -1,7 +1,21 @@
-import { EMPTY, catchError, concat, defer, from, ignoreElements, of, repeat, tap, timer } from "rxjs";
+import {
+  EMPTY,
+  catchError,
+  concat,
+  defer,
+  from,
+  ignoreElements,
+  mergeMap,
+  of,
+  repeat,
+  tap,
+  timer,
+} from "rxjs";
 import type { Observable, ObservableInput } from "rxjs";
 import { toErrorRecord } from "../core/error-record.ts";
 import type { WorkerEvent } from "../core/events.ts";
+import type { Tidied } from "../core/store.ts";
+import { watchOldSnapshots } from "./old-snapshot.ts";
 
 /** What tidying needs. */
 export interface TidySetup {
@@ -9,8 +23,8 @@ export interface TidySetup {
   readonly expireFailed: (limit: number) => ObservableInput<number>;
   /** Deletes kept results that have expired, at most `limit`; answers with how many. */
   readonly expireResults: (limit: number) => ObservableInput<number>;
-  /** Looks after what is nobody's: see `Store`. */
-  readonly tidy: () => ObservableInput<unknown>;
+  /** Looks after what is nobody's, and tells who holds the oldest snapshot: see `Store`. */
+  readonly tidy: () => ObservableInput<Tidied>;
   /** From 0 up to 1, to keep workers apart. */
   readonly random: () => number;
 }
@@ -26,21 +40,24 @@ const INTERVAL_MS = 30_000;
  * workers that start together do not delete together, and those that live shortly do their share.
  *
  * ```text
- * expireResults   --e-------F e-------#----   F full: the next follows at once; # fails
- * expireFailed    --x---------x-----------
- * tidy            --t---------t-----------
- * result          --------------------f----   f tidy-failed; the next round tries again
- * ```
+ * tidy            --t-------t---------t----
+ * expireResults   --e-------F-e-------#----   F full: the next follows at once; # fails
+ * expireFailed    --x---------x------------
+ * result          ----------d---------f----   d degraded, see `watchOldSnapshots`
+ * ```                                          f tidy-failed; the next round tries again
  *
  * Never completes, never errors.
  */
 export function tidyStage({ expireFailed, expireResults, tidy, random }: TidySetup): Observable<WorkerEvent> {
   return defer(() => {
     let waitMs = 0;
+    const watch = watchOldSnapshots();
+    const tidied$ = defer(tidy).pipe(mergeMap(({ holder }) => watch(holder)));
     const round$ = defer(() => {
       waitMs = INTERVAL_MS * (0.8 + 0.4 * random());
-      return concat(whileFull(expireResults), whileFull(expireFailed), defer(tidy)).pipe(
-        ignoreElements(),
+      // First what is quick: where there is an old snapshot, deleting may take long.
+      const expired$ = concat(whileFull(expireResults), whileFull(expireFailed)).pipe(ignoreElements());
+      return concat(tidied$, expired$).pipe(
         catchError((error: unknown) =>
           of<WorkerEvent>({ type: "tidy-failed", error: toErrorRecord(error), retryInMs: waitMs }),
         ),

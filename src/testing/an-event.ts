@@ -59,6 +59,8 @@ const DEFAULTS: Defaults = Object.freeze({
   "tidy-failed": OUTAGE,
   "listen-lost": { error: ERROR },
   "listen-restored": {},
+  degraded: { cause: "old-snapshot", pid: 1, ageMs: 60_000 },
+  restored: { cause: "old-snapshot" },
   "capacity-failed": { error: ERROR },
   "dispatch-failed": { queue: "default", ...OUTAGE },
   "wakeup-failed": { error: ERROR },

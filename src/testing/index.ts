@@ -15,7 +15,9 @@ export type {
   Registration,
   Settled,
   Settlement,
+  SnapshotHolder,
   Store,
+  Tidied,
   WorkerSnapshot,
 } from "../core/store.ts";
 export type { BackoffPolicy, RetryDecision, RetryFunction } from "../core/backoff.ts";

@@ -93,7 +93,7 @@ function storeOf(tables: Tables, latencyMs: number): MemoryStore {
     cancel: (filter, reason) => answer(() => cancel(tables, filter, reason)),
     expireFailed: (keepFailedMs, limit) => answer(() => expireFailed(tables, keepFailedMs, limit)),
     expireResults: (limit) => answer(() => expireResults(tables, limit)),
-    tidy: () => answer(() => undefined),
+    tidy: () => answer(() => ({ holder: undefined })),
     find: (ids) => answer(() => find(tables, ids)),
     depth: () => answer(() => depth(tables)),
     listActive: (limit) => answer(() => listActive(tables, limit)),

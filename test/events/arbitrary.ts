@@ -91,6 +91,16 @@ const rare: Arbitrary<WorkerEvent> = fc.oneof(
   }),
   plain({ type: fc.constant("drain-timed-out" as const), interrupted: fc.array(job, { maxLength: 60 }) }),
   plain({ type: fc.constant("listen-restored" as const) }),
+  fc.record(
+    {
+      type: fc.constant("degraded" as const),
+      cause: fc.constant("old-snapshot" as const),
+      pid: fc.nat(),
+      ageMs: fc.nat(),
+      holder: nastyText(63),
+    },
+    { requiredKeys: ["type", "cause", "ageMs"], noNullPrototype: true },
+  ),
   plain({ type: fc.constant("draining" as const), running: count }),
 );
 

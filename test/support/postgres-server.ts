@@ -20,7 +20,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const given = process.env["DATABASE_URL"];
   const server =
     given === undefined
-      ? await startEmbeddedPostgres({ settings: { fsync: "off", max_connections: "300" } })
+      ? await startEmbeddedPostgres({
+          settings: { fsync: "off", max_connections: "300", max_prepared_transactions: "10" },
+        })
       : undefined;
   const serverUrl = server?.connectionString ?? given ?? "";
   const templateName = `millrace_template_${process.pid}`;

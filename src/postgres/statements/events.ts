@@ -2,7 +2,7 @@
 const ASYNCHRONOUS = "set_config('synchronous_commit', 'off', true)";
 
 /** Removes rows that expired a minute ago; waits for nobody, for what others have locked stays. */
-const old = (schema: string, more = ""): string => `old as (
+export const oldSubscribers = (schema: string, more = ""): string => `old as (
   delete from ${schema}.subscribers s
    where s.ctid = any(array(select o.ctid from ${schema}.subscribers o
                              where o.expires_at < clock_timestamp() - interval '1 minute' ${more}
@@ -17,7 +17,7 @@ const old = (schema: string, more = ""): string => `old as (
  * it wants changes. Locks its own row.
  */
 export const enterSubscriber = (schema: string): string => `
-with ${old(schema, "and o.id <> $1::uuid")}, mine as (
+with ${oldSubscribers(schema, "and o.id <> $1::uuid")}, mine as (
   insert into ${schema}.subscribers (id, filters, expires_at)
   values ($1::uuid, $2::jsonb, clock_timestamp() + make_interval(secs => $3::float8 / 1000))
   on conflict (id) do update set filters = excluded.filters, expires_at = excluded.expires_at
@@ -62,12 +62,3 @@ select r.identity::text, r.last::float8, r.expired::float8, r.jobs::text, r.more
  */
 export const subscribers = (schema: string): string => `
 select s.filters from ${schema}.subscribers s where s.expires_at > clock_timestamp()`;
-
-/**
- * TIDY: removes rows of `subscribers` that expired a minute ago, and asks how full the server's queue
- * of notifications is: a queue that was full refuses all that notify until somebody has asked, though
- * those that held it up have read on. Called by the tidy stage every half minute. Locks nothing for long.
- */
-export const tidy = (schema: string): string => `
-with ${old(schema)}
-select pg_notification_queue_usage() as queue_usage, (select count(*) from old)::int as removed`;

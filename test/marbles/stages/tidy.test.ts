@@ -2,6 +2,7 @@ import { asyncScheduler, defer, of, throwError } from "rxjs";
 import type { Observable } from "rxjs";
 import { describe, expect, it } from "vitest";
 import { PermanentError } from "../../../src/core/errors.ts";
+import type { Tidied } from "../../../src/core/store.ts";
 import { tidyStage } from "../../../src/stages/tidy.ts";
 import type { TidySetup } from "../../../src/stages/tidy.ts";
 import { virtualWorker } from "../../../src/testing/index.ts";
@@ -24,7 +25,11 @@ function calls(
         return typeof count === "number" ? of(count) : count;
       }),
     expireFailed: () => of(0),
-    tidy: () => defer(() => of(log.push(`${asyncScheduler.now()} tidy`))),
+    tidy: () =>
+      defer(() => {
+        log.push(`${asyncScheduler.now()} tidy`);
+        return of({ holder: undefined });
+      }),
   };
 }
 
@@ -39,7 +44,7 @@ describe("tidyStage", () => {
         const store = calls();
         expectObservable(tidyStage({ ...store, random: () => random }), "60s !").toBe("");
         flush();
-        expect(store.log).toEqual(log.flatMap((at) => [`${at} expire ${FULL}`, `${at} tidy`]));
+        expect(store.log).toEqual(log.flatMap((at) => [`${at} tidy`, `${at} expire ${FULL}`]));
       });
     }
   });
@@ -64,7 +69,7 @@ describe("tidyStage", () => {
       const store = calls([slow$, slow$, 7]);
       expectObservable(tidyStage({ ...store, random: () => 0 }), "1s !").toBe("");
       flush();
-      expect(store.log).toEqual(["0 expire 1000", "2 expire 1000", "4 expire 1000", "4 tidy"]);
+      expect(store.log).toEqual(["0 tidy", "0 expire 1000", "2 expire 1000", "4 expire 1000"]);
     });
   });
 
@@ -78,12 +83,24 @@ describe("tidyStage", () => {
         retryInMs: 24_000,
       };
       expectObservable(tidyStage({ ...store, random: () => 0 }), "25s !").toBe("f", { f: failed });
-      const tidy = (): Observable<unknown> => broken$;
+      const tidy = (): Observable<never> => broken$;
       expectObservable(tidyStage({ ...calls(), tidy, random: () => 0 }), "25s !").toBe("f 23999ms f", {
         f: failed,
       });
       flush();
-      expect(store.log).toEqual(["0 expire 1000", "24000 expire 1000", "24000 tidy"]);
+      expect(store.log).toEqual(["0 tidy", "0 expire 1000", "24000 tidy", "24000 expire 1000"]);
+    });
+  });
+
+  it("tells of a snapshot that is held for a minute, as the rounds find it, and when it is gone", () => {
+    withMarbles(({ expectObservable }) => {
+      const holder = { horizon: "754", pid: 7, name: "psql", ageMs: undefined };
+      const answers = [holder, holder, holder, holder, holder];
+      const tidy = (): Observable<Tidied> => of({ holder: answers.shift() });
+      expectObservable(tidyStage({ ...calls(), tidy, random: () => 0 }), "150s !").toBe("72s d 47999ms r", {
+        d: { type: "degraded", cause: "old-snapshot", pid: 7, ageMs: 72_000, holder: "psql" },
+        r: { type: "restored", cause: "old-snapshot" },
+      });
     });
   });
 
