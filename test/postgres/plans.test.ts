@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { statements } from "../../src/postgres/statements.ts";
 import type { Statements } from "../../src/postgres/statements.ts";
+import { INTO, values } from "../../src/postgres/columns.ts";
 import { newJob, FAILED, kept } from "../contract/bench.ts";
 import { usePostgres } from "../support/postgres.ts";
 import { openBench } from "./store-bench.ts";
@@ -79,6 +80,24 @@ describe("the plans of statements that are prepared while tables are full", () =
   });
 });
 
+describe("the plans of hot statements with a million rows", () => {
+  it(
+    "use the same indexes, and sort nothing that they read of the tables",
+    { timeout: 120_000 },
+    async () => {
+      await fillMillion();
+      for (const [name, indexes] of HOT) {
+        const plan = await planOf(name);
+        expect([name, ...plan.indexes]).toEqual(expect.arrayContaining([name, ...indexes]));
+        expect([name, ...plan.readsWhole]).toEqual([name]);
+        expect([name, plan.bitmapsOfPending]).toEqual([name, 0]);
+        expect([name, ...plan.comparesAll]).toEqual([name]);
+        expect([name, ...plan.sortsTables]).toEqual([name]);
+      }
+    },
+  );
+});
+
 describe("the failed jobs of a source", () => {
   it("are found by the index failed_source", async () => {
     await fill();
@@ -109,11 +128,14 @@ interface Plan {
   readonly bitmapsOfPending: number;
   /** What it would do once for each pair of rows, or for each entry of an index. */
   readonly comparesAll: readonly string[];
+  /** Every table of jobs whose rows it sorts as it reads them. */
+  readonly sortsTables: readonly string[];
   readonly cost: number;
 }
 
 interface Node {
   readonly "Node Type": string;
+  readonly "Parent Relationship"?: string;
   readonly "Index Name"?: string;
   readonly "Relation Name"?: string;
   readonly "Index Cond"?: string;
@@ -133,9 +155,9 @@ async function planOfText(text: string, parameters: readonly string[], ordered =
   try {
     await client.query("set plan_cache_mode = force_generic_plan");
     await client.query(`prepare planned as ${text}`);
-    const values = parameters.map((value) => `'${value}'`).join(", ");
+    const given = parameters.map((value) => `'${value}'`).join(", ");
     const { rows } = await client.query<{ "QUERY PLAN": readonly { readonly Plan: Node }[] }>(
-      `explain (format json) execute planned (${values})`,
+      `explain (format json) execute planned (${given})`,
     );
     const root = rows[0]?.["QUERY PLAN"][0]?.Plan;
     if (root === undefined) throw new Error("Expected a plan");
@@ -156,6 +178,9 @@ async function planOfText(text: string, parameters: readonly string[], ordered =
           ? [`all of ${node["Index Name"]}`]
           : []),
       ]),
+      sortsTables: nodes
+        .filter((node) => node["Node Type"].endsWith("Sort"))
+        .flatMap((node) => allNodes(node, isPartOfIt).flatMap((below) => below["Relation Name"] ?? [])),
       cost: root["Total Cost"],
     };
   } finally {
@@ -163,8 +188,37 @@ async function planOfText(text: string, parameters: readonly string[], ordered =
   }
 }
 
-function allNodes(node: Node): readonly Node[] {
-  return [node, ...(node.Plans ?? []).flatMap(allNodes)];
+/** A node and all below it, or those of them that are `followed`. */
+function allNodes(node: Node, followed: (node: Node) => boolean = () => true): readonly Node[] {
+  return [node, ...(node.Plans ?? []).filter(followed).flatMap((below) => allNodes(below, followed))];
+}
+
+/** Rows flow through it to the node above: it is no part that is reckoned by itself, such as a CTE. */
+function isPartOfIt(node: Node): boolean {
+  return node["Parent Relationship"] === "Outer" || node["Parent Relationship"] === "Inner";
+}
+
+/** Puts a million rows into `pending`, and 100,000 into `scheduled` and 10,000 into `claimed`. */
+async function fillMillion(): Promise<void> {
+  const on = await openBench(database);
+  await on.add();
+  await on.add({ delayMs: 1_000_000 });
+  for (const [table, count] of [
+    ["pending", 1_000_000],
+    ["scheduled", 100_000],
+  ] as const) {
+    await database.pool.query(
+      `insert into millrace.${table} (${INTO})
+       select ${values("t", { id: "nextval('millrace.job_ids')", priority: "n % 3", queue: "'queue ' || n % 2" })}
+         from millrace.${table} t cross join generate_series(1, ${count}) n`,
+    );
+  }
+  await database.pool.query(
+    "update millrace.pending set queue = 'default' where queue = 'queue 0' and id % 50 = 0",
+  );
+  await on.claim(await on.worker(), { limit: 10_000 });
+  await Promise.all(Array.from({ length: 300 }, () => on.worker()));
+  await database.pool.query("analyze");
 }
 
 /** Puts 12,000 rows into every table of jobs, and many workers. */
