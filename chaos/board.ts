@@ -16,6 +16,7 @@ import { t15 } from "./tests/t15-no-connections.ts";
 import { t16 } from "./tests/t16-isolation.ts";
 import { t17 } from "./tests/t17-failover.ts";
 import { t18 } from "./tests/t18-disk-full.ts";
+import { t19 } from "./tests/t19-clocks.ts";
 import { t20 } from "./tests/t20-newcomers.ts";
 import { t21 } from "./tests/t21-mixed-versions.ts";
 import { t22 } from "./tests/t22-poison.ts";
@@ -50,6 +51,7 @@ export const BOARD: readonly ChaosTest[] = [
   t16,
   t17,
   t18,
+  t19,
   t20,
   t21,
   t22,

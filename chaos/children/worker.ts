@@ -24,6 +24,7 @@ import { jobs } from "../harness/work.ts";
 import type { Work } from "../harness/work.ts";
 import { perform } from "./deeds.ts";
 import { timeQueries } from "./query-times.ts";
+import type { WrongClock } from "./wrong-clock.ts";
 
 /** What the process is told on its command line. */
 export interface WorkerOrder {
@@ -48,6 +49,8 @@ export interface WorkerOrder {
   readonly begin?: string;
   /** The kinds that it has handlers for, which all do the same. Default: `work`. */
   readonly kinds?: readonly string[];
+  /** Its clock, where that is wrong. */
+  readonly clock?: WrongClock;
   /** Whether it connects through a pooler in transaction mode, and tells the client so. */
   readonly throughPooler?: boolean;
 }

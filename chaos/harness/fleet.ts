@@ -16,6 +16,8 @@ export interface FleetPlan {
   /** Where the workers connect; default: to the database directly. */
   readonly connectionString?: string;
   readonly order?: Partial<WorkerOrder>;
+  /** What the order of one place says besides. */
+  readonly orderOf?: (place: number) => Partial<WorkerOrder>;
   /** Whether the jobs of this test end their processes. Default: nobody but the board may. */
   readonly mayDie?: boolean;
 }
@@ -64,6 +66,7 @@ export function startFleet(database: ChaosDatabase, plan: FleetPlan): Fleet {
       label,
       worker: plan.worker,
       ...plan.order,
+      ...plan.orderOf?.(place),
     };
     const { member, ended, errors } = launchMember(order, (signal) => {
       if (signal === "SIGKILL" || signal === "SIGTERM") wanted.add(member.child);

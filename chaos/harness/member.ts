@@ -44,7 +44,9 @@ export function launchMember(
   order: WorkerOrder,
   onSignal: (name: string) => void = () => undefined,
 ): Launched {
-  const child = spawn(process.execPath, ["--expose-gc", programOf("worker"), JSON.stringify(order)], {
+  const preloads = order.clock === undefined ? [] : ["--import", programOf("wrong-clock")];
+  const options = ["--expose-gc", ...preloads, programOf("worker"), JSON.stringify(order)];
+  const child = spawn(process.execPath, options, {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const said: Said[] = [];
