@@ -11,6 +11,7 @@ import { t09 } from "./tests/t09-stalls.ts";
 import { t10 } from "./tests/t10-lost-replies.ts";
 import { t11 } from "./tests/t11-pooler.ts";
 import { t12 } from "./tests/t12-full-queue.ts";
+import { t13 } from "./tests/t13-old-snapshot.ts";
 import { t14 } from "./tests/t14-starved-pool.ts";
 import { t15 } from "./tests/t15-no-connections.ts";
 import { t16 } from "./tests/t16-isolation.ts";
@@ -46,6 +47,7 @@ export const BOARD: readonly ChaosTest[] = [
   t10,
   t11,
   t12,
+  t13,
   t14,
   t15,
   t16,

@@ -16,6 +16,8 @@ export interface FeedPlan {
   readonly workOf: () => Work;
   /** How many jobs may wait at most. */
   readonly level: number;
+  /** How many of those that were fed are done, where counting what waits would cost the database too much. */
+  readonly done?: () => number;
 }
 
 /** What to trickle. */
@@ -29,8 +31,10 @@ export interface TricklePlan {
 const LOOK_MS = 100;
 
 /** Keeps `level` jobs waiting, as far as the database lets it. */
-export function feed(database: ChaosDatabase, { workOf, level }: FeedPlan): Feed {
-  return again(database, workOf, async (client) => level - (await client.pendingCount()));
+export function feed(database: ChaosDatabase, { workOf, level, done }: FeedPlan): Feed {
+  return again(database, workOf, async (client, fed) =>
+    done === undefined ? level - (await client.pendingCount()) : level - (fed - done()),
+  );
 }
 
 /** Enqueues a batch at each look, whoever else waits. */
@@ -45,17 +49,19 @@ export function trickle(database: ChaosDatabase, { workOf, batch }: TricklePlan)
 function again(
   database: ChaosDatabase,
   workOf: () => Work,
-  missingIn: (client: Client<typeof jobs>) => Promise<number>,
+  missingIn: (client: Client<typeof jobs>, fed: number) => Promise<number>,
 ): Feed {
   const client = createClient({ connectionString: database.connectionString, jobs, logger: false });
   let stopped = false;
+  let fed = 0;
   const top = async (): Promise<void> => {
-    const missing = await missingIn(client);
+    const missing = await missingIn(client, fed);
     if (missing <= 0) return;
     const works = Array.from({ length: missing }, workOf);
     const ids = await client.enqueueMany(
       works.map((work) => ({ kind: "work", payload: work, maxAttempts: 100 }) as const),
     );
+    fed += ids.length;
     works.forEach(({ deed }, n) => database.ledger.enqueued(ids[n] ?? "0", deed));
   };
   const running = (async () => {
