@@ -15,7 +15,7 @@ export interface JobOptions {
   readonly queue?: string | undefined;
   /** Lower runs first. Integer from -32,768 to 32,767. Default 0. */
   readonly priority?: number | undefined;
-  /** Not before this moment. Default now. Excludes `delayMs`. */
+  /** Not before this moment of the database's clock. Default now. Excludes `delayMs`. */
   readonly runAt?: Date | undefined;
   /** Not before so many milliseconds from now, by the database's clock. Default 0. */
   readonly delayMs?: number | undefined;
