@@ -72,6 +72,7 @@ export type {
   ClaimRequest,
   Enqueued,
   Entered,
+  Place,
   Progress,
   Promoted,
   QueueDepth,

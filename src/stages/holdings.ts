@@ -1,10 +1,7 @@
 import type { ClaimedJob } from "../core/job.ts";
 import type { Demand } from "./claim.ts";
-import { createMark } from "./mark.ts";
+import { createFindings } from "./findings.ts";
 import { createSlots } from "./slots.ts";
-
-/** So many claims in a row may find nothing before the lane rests after each that does. */
-const EMPTY_CLAIMS = 5;
 
 /** A claim that is being made. */
 export interface Asked {
@@ -23,7 +20,7 @@ export interface Holdings {
   readonly wantsMore: () => boolean;
   /** Begins a claim, for what is wanted at this moment. */
   readonly ask: () => Asked;
-  /** Whether more may wait in the queue: the last claim was full, or there was no room for one. */
+  /** Whether more may wait in the queue. */
   readonly moreMayWait: () => boolean;
   /** Whether the next claim should follow at once: jobs are so quick that more should be on the way. */
   readonly isAhead: () => boolean;
@@ -48,19 +45,17 @@ export interface Holdings {
 /** Makes the holdings of a lane: none. `concurrency` from 1, `prefetchLimit` from 0. */
 export function createHoldings(concurrency: number, prefetchLimit: number): Holdings {
   const slots = createSlots(concurrency, prefetchLimit);
-  const mark = createMark();
+  const findings = createFindings();
   /** What has not begun, and whether it was claimed ahead. */
   const unstarted = new Map<ClaimedJob, boolean>();
   /** Jobs that were claimed ahead and run, of which the store has not been told yet. */
   const begunEarly = new Set<ClaimedJob>();
-  let moreMayWait = false;
-  let emptyClaims = 0;
   let ahead = false;
 
   return {
     wantsMore: () => {
       if (slots.demand() > 0) return true;
-      moreMayWait = true;
+      findings.hadNoRoom();
       return false;
     },
     ask: () => {
@@ -68,25 +63,19 @@ export function createHoldings(concurrency: number, prefetchLimit: number): Hold
       const startLimit = slots.free();
       const started = [...begunEarly];
       const measured = slots.claiming();
-      const { after, landed: marked } = mark.claiming();
+      const { after, landed: found } = findings.claiming();
       const landed = (jobs: readonly ClaimedJob[]): void => {
         measured(jobs.length);
-        const isFull = jobs.length >= limit;
-        const isPart = after !== undefined;
-        marked(jobs, isFull);
-        // Of jobs whose worker died, a claim brings only some.
-        moreMayWait = isFull || isPart || jobs.some(({ crashes }) => crashes > 0);
-        if (jobs.length > 0) emptyClaims = 0;
-        else if (!isPart) emptyClaims += 1;
+        found(jobs, limit);
         for (const job of started) begunEarly.delete(job);
         jobs.forEach((job, index) => unstarted.set(job, index >= startLimit));
-        ahead = (isFull || isPart) && slots.demand() > 0;
+        ahead = findings.isUnfinished() && slots.demand() > 0;
       };
       return { demand: { limit, startLimit, started, after }, landed };
     },
-    moreMayWait: () => moreMayWait,
+    moreMayWait: () => findings.moreMayWait(),
     isAhead: () => ahead,
-    findsNothing: () => emptyClaims >= EMPTY_CLAIMS,
+    findsNothing: () => findings.findsNothing(),
     begin: (job) => {
       const early = unstarted.get(job);
       if (early === undefined) return undefined;

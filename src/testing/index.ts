@@ -8,6 +8,7 @@ export type {
   ClaimRequest,
   Enqueued,
   Entered,
+  Place,
   Progress,
   Promoted,
   QueueDepth,

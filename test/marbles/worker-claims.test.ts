@@ -1,0 +1,159 @@
+import { delay, from, mergeMap, timer } from "rxjs";
+import { describe, expect, it } from "vitest";
+import type { Store } from "../../src/core/store.ts";
+import type { Handler } from "../../src/stages/handler.ts";
+import type { MemoryStore } from "../../src/testing/memory-store.ts";
+import { aNewJob } from "../../src/testing/new-job.ts";
+import { inVirtualTime, told } from "../support/virtual.ts";
+
+/** A handler that takes its time. */
+const taking =
+  (ms: number): Handler =>
+  () =>
+    timer(ms);
+
+describe("claims", () => {
+  it("claims for free slots only, and again when one frees", () => {
+    inVirtualTime({ handlers: { work: taking(300) }, settings: { concurrency: 2 } }, ({ store, run }) => {
+      store.enqueue(Array.from({ length: 5 }, () => aNewJob()));
+      const heard = run(2_000);
+      expect(
+        heard.filter(({ event }) => event.type === "claimed").map(({ ms, event }) => [ms, event]),
+      ).toMatchObject([
+        [0, { count: 2 }],
+        [300, { count: 1 }],
+        [300, { count: 1 }],
+        [600, { count: 1 }],
+      ]);
+      expect(told(heard, "succeeded")).toHaveLength(5);
+    });
+  });
+
+  it("prefetches nothing for slow jobs and something for trivial ones, up to a cap", () => {
+    const most = (handler: Handler): number => {
+      let largest = 0;
+      const around = (store: MemoryStore): Store => ({
+        ...store,
+        claim: (request) => {
+          largest = Math.max(largest, request.limit);
+          return store.claim(request);
+        },
+      });
+      inVirtualTime(
+        { handlers: { work: handler }, settings: { concurrency: 10 }, latencyMs: 2, around },
+        ({ store, run }) => {
+          store.enqueue(Array.from({ length: 20_000 }, () => aNewJob()));
+          run(3_000);
+        },
+      );
+      return largest;
+    };
+    expect(most(taking(1_000))).toBe(10);
+    // Half of what may be claimed ahead, and the free slots.
+    const trivial = most(() => undefined);
+    expect(trivial).toBeGreaterThan(1_000);
+    expect(trivial).toBeLessThanOrEqual(2_010);
+  });
+
+  it("gives back what it claimed ahead when its jobs turn slow, so that others can run it", () => {
+    // 3,000 jobs that take no time, and among them some that take an hour.
+    const work: Handler = (job) => (job.source === "slow" ? timer(3_600_000) : undefined);
+    const settings = { concurrency: 10 };
+    inVirtualTime({ handlers: { work }, settings, latencyMs: 2 }, ({ store, run }) => {
+      const slow = (index: number): boolean => index >= 1_000 && index < 1_010;
+      store.enqueue(
+        Array.from({ length: 3_000 }, (_, index) => aNewJob(slow(index) ? { source: "slow" } : {})),
+      );
+      const heard = run(10_000);
+      expect(told(heard, "succeeded")).toHaveLength(1_000);
+      expect(store.jobs().filter(({ state }) => state === "claimed")).toHaveLength(10);
+      expect(store.jobs().filter(({ state, attempt }) => state === "pending" && attempt === 0)).toHaveLength(
+        1_990,
+      );
+    });
+  });
+
+  it("makes few round trips for many trivial jobs, claims and outcomes together", () => {
+    let trips = 0;
+    const counted = (store: MemoryStore): Store => ({
+      ...store,
+      claim: (request) => {
+        trips += 1;
+        return store.claim(request);
+      },
+      settle: (workerId, settlements) => {
+        trips += 1;
+        return store.settle(workerId, settlements);
+      },
+    });
+    const setup = { settings: { concurrency: 10 }, latencyMs: 2, around: counted };
+    inVirtualTime({ ...setup, handlers: { work: () => undefined } }, ({ store, run }) => {
+      store.enqueue(Array.from({ length: 3_000 }, () => aNewJob()));
+      expect(told(run(3_000), "succeeded")).toHaveLength(3_000);
+      // One job after the other would take 6,000; these are 17.
+      expect(trips).toBeLessThan(30);
+    });
+  });
+
+  it("gives each queue slots of its own, and takes lower priorities first", () => {
+    const settings = { queues: { fast: 2, slow: 1 } };
+    inVirtualTime({ handlers: { work: taking(100) }, settings }, ({ store, run }) => {
+      store.enqueue([
+        aNewJob({ queue: "slow", priority: 5 }),
+        aNewJob({ queue: "slow", priority: -5 }),
+        aNewJob({ queue: "fast" }),
+        aNewJob({ queue: "fast" }),
+      ]);
+      expect(told(run(500), "attempt-started")).toEqual([
+        "attempt-started 3 @0",
+        "attempt-started 4 @0",
+        "attempt-started 2 @0",
+        "attempt-started 1 @100",
+      ]);
+    });
+  });
+
+  it("follows at once where a claim ahead brings only some of the jobs that a worker died with", () => {
+    const settings = { concurrency: 2, pollIntervalMs: 60_000, leaseDurationMs: 3_000 };
+    const around = (store: MemoryStore): Store => ({
+      ...store,
+      claim: (request) => from(store.claim(request)).pipe(delay(5)),
+    });
+    inVirtualTime({ handlers: { work: taking(1) }, settings, around }, ({ store, at, run }) => {
+      store.enqueue(Array.from({ length: 20 }, () => aNewJob()));
+      const ask = { queue: "default", kinds: ["work"], limit: 10, startLimit: 10, started: [] };
+      at(20_000, () => {
+        store.enqueue(Array.from({ length: 10 }, () => aNewJob()));
+        from(store.register({ label: "dead", queues: ["default"], leaseDurationMs: 300 }))
+          .pipe(mergeMap((workerId) => from(store.claim({ workerId, ...ask }))))
+          .subscribe();
+      });
+      expect(told(run(25_000), "attempt-started")).toHaveLength(30);
+    });
+  });
+
+  it("finds an urgent job soon where claims from the first place are slow, and leaves none behind", () => {
+    const begins: string[] = [];
+    const around = (store: MemoryStore): Store => ({
+      ...store,
+      claim: (request) => {
+        begins.push(request.after === undefined ? "first" : "behind");
+        return from(store.claim(request)).pipe(delay(request.after === undefined ? 50 : 5));
+      },
+    });
+    const settings = { concurrency: 1, pollIntervalMs: 60_000 };
+    inVirtualTime({ handlers: { work: taking(60) }, around, settings }, ({ store, at, run }) => {
+      store.enqueue(Array.from({ length: 100 }, () => aNewJob()));
+      at(1_000, () => store.enqueue([aNewJob({ priority: -1, source: "urgent" })]));
+      const heard = run(10_000);
+      const started = heard.flatMap(({ event, ms }) =>
+        event.type === "attempt-started" && event.job.source === "urgent" ? [ms] : [],
+      );
+      expect(started).toHaveLength(1);
+      expect(started[0]).toBeLessThan(1_000 + 9 * 45 + 200);
+      expect(told(heard, "succeeded")).toHaveLength(101);
+      expect(begins.at(-1)).toBe("first");
+      expect(begins.filter((begin) => begin === "first").length).toBeLessThan(25);
+    });
+  });
+});
