@@ -23,6 +23,7 @@ import { t21 } from "./tests/t21-mixed-versions.ts";
 import { t22 } from "./tests/t22-poison.ts";
 import { t23 } from "./tests/t23-hostile-handlers.ts";
 import { t24 } from "./tests/t24-blocked-loop.ts";
+import { t25 } from "./tests/t25-subscribers.ts";
 import { t26 } from "./tests/t26-shutdowns.ts";
 import { t27 } from "./tests/t27-start-stop.ts";
 import { t28 } from "./tests/t28-payloads.ts";
@@ -59,6 +60,7 @@ export const BOARD: readonly ChaosTest[] = [
   t22,
   t23,
   t24,
+  t25,
   t26,
   t27,
   t28,

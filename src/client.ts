@@ -13,9 +13,10 @@ import { enqueuing } from "./enqueuing.ts";
 import type { EnqueueCalls } from "./enqueuing.ts";
 import type { ClusterEventOf, EventsOptions } from "./events/cluster-event.ts";
 import { clusterEvents } from "./events/postgres-events.ts";
-import { handedOut, spawn } from "./handle.ts";
+import { delivered, spawn } from "./handle.ts";
 import { checkKinds } from "./handlers.ts";
 import type { WorkerHandle } from "./handle.ts";
+import { idleSince } from "./idle-since.ts";
 import { loggerOf } from "./log.ts";
 import { observing, whenOpen } from "./observing.ts";
 import type { Observations } from "./observing.ts";
@@ -28,6 +29,7 @@ import { migrate } from "./postgres/migrate.ts";
 import type { Migrated } from "./postgres/migrate.ts";
 import { postgresStore } from "./postgres/store.ts";
 import { guard } from "./rx/guard.ts";
+import { createTurns } from "./rx/turns.ts";
 import { isFatal, postgresWorker } from "./worker.ts";
 import type { Orders, WorkerContext, WorkerOptions } from "./worker.ts";
 
@@ -112,7 +114,8 @@ export function createClient<const Jobs extends JobSchemas>(options: ClientOptio
   const { run, transact, pool, close: closePool } = callsOf(options.pool, config, settings);
   const store = postgresStore({ schema, claims: run, settles: run, leases: run, transact });
   const report = (thrown: unknown): void => logger.error({ err: thrown }, "a subscriber of events threw");
-  const cluster = clusterEvents({ config, schema, run, readOnly$, report, throughPooler });
+  const turns = createTurns(idleSince);
+  const cluster = clusterEvents({ config, schema, run, readOnly$, report, throughPooler, turns });
   const local$ = new Subject<Arrival | DueHint>();
   const context: WorkerContext = { config, schema, jobs, maxAttempts, logger, local$, throughPooler };
   const workers: Workers = new Set();
@@ -158,7 +161,9 @@ export function createClient<const Jobs extends JobSchemas>(options: ClientOptio
     },
     worker: (workerOptions) => {
       const worker$ = postgresWorker(context, workerOptions, { shutdown$: closing$, abort$: NEVER });
-      return handedOut(kept(workers, open, worker$), report) as Observable<WorkerEvent<KindOf<Jobs>>>;
+      // Each subscriber has a worker of its own.
+      const event$ = defer(() => kept(workers, open, worker$).pipe(delivered(turns)));
+      return guard(event$, report) as Observable<WorkerEvent<KindOf<Jobs>>>;
     },
     spawnWorker: async (workerOptions) => {
       open();
@@ -168,7 +173,7 @@ export function createClient<const Jobs extends JobSchemas>(options: ClientOptio
           open,
           postgresWorker(context, workerOptions, { shutdown$: merge(shutdown$, closing$), abort$ }),
         );
-      return (await spawn(start, report)) as WorkerHandle<KindOf<Jobs>>;
+      return (await spawn(start, { turns, report })) as WorkerHandle<KindOf<Jobs>>;
     },
     events: <Type extends WorkerEvent["type"]>(eventsOptions?: EventsOptions<KindOf<Jobs>, Type>) => {
       const event$ = cluster.event$(eventsOptions);

@@ -1,9 +1,10 @@
 import { ReplaySubject, Subject } from "rxjs";
-import type { Observable } from "rxjs";
+import type { MonoTypeOperatorFunction, Observable } from "rxjs";
 import { isSettledLeak } from "./core/events.ts";
 import type { JobRef, WorkerEvent } from "./core/events.ts";
 import { deliver } from "./rx/deliver.ts";
 import { guard } from "./rx/guard.ts";
+import type { Turns } from "./rx/turns.ts";
 import type { Orders } from "./worker.ts";
 
 /** How a worker ended. */
@@ -26,7 +27,8 @@ export interface WorkerHandle<Kind extends string = string> extends AsyncDisposa
   /**
    * What happens in the worker, from now on. Hot; completes when the worker has ended, never
    * errors. A subscriber that throws or is slow does not harm the worker: what it throws is logged,
-   * and of more than 10,000 events that wait for it the oldest are dropped (`events-dropped`).
+   * and of more than 10,000 events that wait for it the oldest are dropped (`events-dropped`). All
+   * subscribers of a client get a seventh of the thread, while anything else wants it.
    */
   readonly event$: Observable<WorkerEvent<Kind>>;
   /** Fires when the worker begins to stop, however that came, for the app's own subtasks. */
@@ -51,17 +53,21 @@ export interface WorkerHandle<Kind extends string = string> extends AsyncDisposa
 /** The most events that wait for one subscriber. */
 const QUEUE_LIMIT = 10_000;
 
-/** Makes what is handed to the app of a stream of events: guarded, and delivered from a queue. */
-export function handedOut(
-  event$: Observable<WorkerEvent>,
-  report: (thrown: unknown) => void,
-): Observable<WorkerEvent> {
-  return guard(
-    event$.pipe(
-      deliver({ limit: QUEUE_LIMIT, dropped: (count): WorkerEvent => ({ type: "events-dropped", count }) }),
-    ),
-    report,
-  );
+/** What stands between the events of a worker and the app. */
+export interface Outlet {
+  /** When subscribers are told. */
+  readonly turns: Turns;
+  /** Told what a subscriber throws. */
+  readonly report: (thrown: unknown) => void;
+}
+
+/** Delivers the events of a worker to its subscribers in turns. */
+export function delivered(turns: Turns): MonoTypeOperatorFunction<WorkerEvent> {
+  return deliver<WorkerEvent>({
+    limit: QUEUE_LIMIT,
+    dropped: (count) => ({ type: "events-dropped", count }),
+    turns,
+  });
 }
 
 /**
@@ -72,7 +78,7 @@ export function handedOut(
  */
 export function spawn(
   start: (orders: Orders) => Observable<WorkerEvent>,
-  report: (thrown: unknown) => void,
+  { turns, report }: Outlet,
 ): Promise<WorkerHandle> {
   const shutdown$ = new ReplaySubject<void>(1);
   const abort$ = new ReplaySubject<void>(1);
@@ -92,7 +98,7 @@ export function spawn(
   return new Promise((resolve, reject) => {
     const { promise: done, resolve: finish } = withResolvers<ShutdownResult>();
     const handle: WorkerHandle = {
-      event$: handedOut(event$, report),
+      event$: guard(event$.pipe(delivered(turns)), report),
       signal: stopping.signal,
       get isShuttingDown() {
         return stopping.signal.aborted;

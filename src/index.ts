@@ -67,6 +67,7 @@ export type { Migrated } from "./postgres/migrate.ts";
 export type { Transaction } from "./postgres/transaction.ts";
 export type { Logger } from "./log.ts";
 export { fromSignal, iterate, toSignal } from "./interop.ts";
+export type { IterateOptions } from "./rx/iterate.ts";
 export { circuitBreaker } from "./circuit-breaker.ts";
 export type { CircuitBreakerOptions } from "./circuit-breaker.ts";
 export { eventLoopLag } from "./event-loop-lag.ts";

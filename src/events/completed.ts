@@ -1,9 +1,9 @@
 import { EMPTY, concat, connect, defer, filter, from, merge, mergeMap, repeat, timer } from "rxjs";
 import type { MonoTypeOperatorFunction, Observable, ObservableInput } from "rxjs";
 import { deliver } from "../rx/deliver.ts";
-import type { DeliverOptions } from "../rx/deliver.ts";
 import { gatherMap } from "../rx/gather-map.ts";
 import { retryBackoff } from "../rx/retry-backoff.ts";
+import type { Turns } from "../rx/turns.ts";
 import { withCompanion } from "../rx/with-companion.ts";
 import type { EventOf, WorkerEvent } from "../core/events.ts";
 import type { ClusterEvent, WorkerRef } from "./cluster-event.ts";
@@ -53,6 +53,8 @@ export interface CompletedSetup {
   readonly delayMs: (n: number) => number;
   /** Errors of a read that no waiting mends. */
   readonly isFatal: (error: unknown) => boolean;
+  /** When what was read is handed over. */
+  readonly turns: Turns;
 }
 
 /**
@@ -101,7 +103,10 @@ function isReason(event: ClusterEvent): boolean {
 const STALLED_MS = 20;
 
 /** What each subscription reads to its end; the next goes on where that was. */
-function reader({ from: begin, read, wanted, delayMs, isFatal }: CompletedSetup): Observable<ClusterEvent> {
+function reader(setup: CompletedSetup): Observable<ClusterEvent> {
+  const { from: begin, read, wanted, delayMs, isFatal, turns } = setup;
+  // A page is delivered to its end before the next is read, so none of it need be dropped.
+  const all = deliver<ClusterEvent>({ limit: Infinity, dropped: () => ({ type: "gap" }), turns });
   let cursor = typeof begin === "object" ? begin : undefined;
   /** What expired up to this position is of no concern, or was told of. */
   let told = cursor?.position;
@@ -133,18 +138,12 @@ function reader({ from: begin, read, wanted, delayMs, isFatal }: CompletedSetup)
   const after = (): number | undefined => cursor?.position ?? (begin === "now" ? undefined : 0);
   return defer(() => read(after())).pipe(
     retryBackoff({ delayMs, fatal: isFatal, report: () => undefined }),
-    mergeMap((page) => (page === undefined ? EMPTY : from(eventsOf(page)).pipe(deliver(ALL)))),
+    mergeMap((page) => (page === undefined ? EMPTY : from(eventsOf(page)).pipe(all))),
     repeat({ delay: () => (more ? timer(stalled ? STALLED_MS : 0) : EMPTY) }),
   );
 }
 
 type CompletedEvent = EventOf<"succeeded"> & { readonly worker: WorkerRef; readonly cursor: string };
-
-/** A page is delivered to its end before the next is read, so none of it need be dropped. */
-const ALL: DeliverOptions<ClusterEvent> = {
-  limit: Number.POSITIVE_INFINITY,
-  dropped: () => ({ type: "gap" }),
-};
 
 function eventOf(completed: CompletedJob, identity: string): CompletedEvent {
   const { workerId, workerLabel, durationMs, position, source, ...ref } = completed;

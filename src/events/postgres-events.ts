@@ -12,6 +12,7 @@ import { ears } from "../postgres/ears.ts";
 import { statements } from "../postgres/statements.ts";
 import type { Statements } from "../postgres/statements.ts";
 import { isTransient } from "../postgres/transient.ts";
+import type { Turns } from "../rx/turns.ts";
 import type { PublishMode } from "./cluster-event.ts";
 import type { CompletedJob, CompletedPage } from "./completed.ts";
 import { readFilter } from "./filter.ts";
@@ -30,6 +31,8 @@ export interface ClusterEventsSetup {
   readonly readOnly$?: Observable<unknown>;
   /** Told what a subscriber throws. */
   readonly report: (thrown: unknown) => void;
+  /** When subscribers are told. */
+  readonly turns: Turns;
   /** Whether a pooler in transaction mode stands between, through which nothing is heard. Default false. */
   readonly throughPooler?: boolean;
   /** Milliseconds that the entry of this process stands without a renewal. Default 30,000. */
@@ -76,6 +79,7 @@ export function clusterEvents({
   run,
   readOnly$ = NEVER,
   report,
+  turns,
   throughPooler = false,
   leaseMs = LEASE_MS,
   readIntervalMs = READ_INTERVAL_MS,
@@ -100,6 +104,7 @@ export function clusterEvents({
     renewIntervalMs: leaseMs / 3,
     delayMs,
     report,
+    turns,
     completed: {
       read: (after) => readCompleted(run, sql, after),
       readIntervalMs,

@@ -1,19 +1,8 @@
-import {
-  ReplaySubject,
-  Subject,
-  concat,
-  defer,
-  filter as where,
-  finalize,
-  of,
-  mergeMap,
-  share,
-  takeUntil,
-  tap,
-} from "rxjs";
+import { ReplaySubject, Subject, defer, finalize, ignoreElements, merge, share, takeUntil, tap } from "rxjs";
 import type { MonoTypeOperatorFunction, Observable } from "rxjs";
 import { deliver } from "../rx/deliver.ts";
 import { guard } from "../rx/guard.ts";
+import type { Turns } from "../rx/turns.ts";
 import type { ClusterEvent, EventFilter, EventsOptions } from "./cluster-event.ts";
 import { completedFrom } from "./completed.ts";
 import type { CompletedSetup } from "./completed.ts";
@@ -41,6 +30,8 @@ export interface ShareSetup extends Omit<SessionSetup, "filters" | "changed$" | 
   readonly leave: (id: string) => Promise<unknown>;
   /** Told what a subscriber throws. */
   readonly report: (thrown: unknown) => void;
+  /** When subscribers are told. */
+  readonly turns: Turns;
   /** Reads completed jobs: see `completedFrom`. */
   readonly completed: Pick<CompletedSetup, "read" | "readIntervalMs" | "isFatal">;
 }
@@ -48,9 +39,19 @@ export interface ShareSetup extends Omit<SessionSetup, "filters" | "changed$" | 
 /** The most events that wait for one subscriber: some seconds of a busy cluster. */
 const QUEUE_LIMIT = 50_000;
 
-interface Subscriber {
+/** Subscribers with the same filter. */
+interface Group extends Telling {
   readonly filter: EventFilter;
-  readonly key: string;
+  readonly event$: Observable<ClusterEvent>;
+}
+
+/** What those with a filter are told. */
+interface Telling {
+  /** Tells them what is theirs of an event. */
+  readonly tell: (event: SessionEvent) => void;
+  readonly told$: Observable<ClusterEvent>;
+  /** How well events are heard, as they were told last. */
+  readonly said: () => ClusterEvent | undefined;
 }
 
 /**
@@ -62,51 +63,55 @@ interface Subscriber {
  * second           s----l-a-b---!      subscribes, wants all: workers are told anew
  * ```
  *
- * Subscribers that throw or are slow harm nobody: see `guard` and `deliver`; what is not delivered
- * to a slow one is a gap to it.
+ * Those with the same filter share what waits. Subscribers that throw or are slow harm nobody: see
+ * `guard` and `deliver`; what is not delivered to a slow one is a gap to it.
  */
 export function shareEvents(setup: ShareSetup): ClusterEvents {
-  const subscribers = new Set<Subscriber>();
+  const groups = new Map<string, Group>();
   const changed$ = new Subject<void>();
   const closed$ = new ReplaySubject<void>(1);
-  const leaving = new Set<Promise<unknown>>();
+  const { leave, allLeft } = departures(setup.leave);
   let status: Extract<SessionEvent, { type: "joined" | "deaf" }> | undefined;
 
-  const leave = (id: string, after: Promise<unknown>): void => {
-    // When it cannot be removed, it expires.
-    const left = after.then(() => setup.leave(id)).catch(() => undefined);
-    leaving.add(left);
-    void left.then(() => leaving.delete(left));
-  };
   const session$ = session({
     ...setup,
     leave,
     changed$,
-    filters: () => [...subscribers].map((subscriber) => subscriber.filter),
+    filters: () => [...groups.values()].map(({ filter }) => filter),
   }).pipe(
     tap((event) => {
       if (event.type === "joined" || event.type === "deaf") status = event;
+      for (const { tell } of groups.values()) tell(event);
     }),
-    finalize(() => {
-      status = undefined;
-    }),
+    ignoreElements(),
+    finalize(() => (status = undefined)),
     share(),
   );
 
-  const subscribed = (subscriber: Subscriber): Observable<ClusterEvent> =>
-    defer(() => {
-      const isNew = ![...subscribers].some(({ key }) => key === subscriber.key);
-      const known = status;
-      subscribers.add(subscriber);
-      if (isNew) changed$.next();
-      return concat(known === undefined ? [] : of(known), session$).pipe(
-        tellOne(subscriber),
-        finalize(() => {
-          subscribers.delete(subscriber);
-          if (![...subscribers].some(({ key }) => key === subscriber.key)) changed$.next();
+  const groupOf = (key: string, filter: EventFilter): Group => {
+    const telling = tellingOf(key, filter);
+    const group: Group = {
+      ...telling,
+      filter,
+      event$: merge(
+        telling.told$,
+        defer(() => {
+          groups.set(key, group);
+          changed$.next();
+          if (status !== undefined) telling.tell(status);
+          return session$;
         }),
-      );
-    });
+      ).pipe(
+        finalize(() => {
+          groups.delete(key);
+          changed$.next();
+        }),
+        takeUntil(closed$),
+        delivered(setup.turns, telling.said),
+      ),
+    };
+    return group;
+  };
 
   return {
     event$: (given = {}) => {
@@ -114,23 +119,72 @@ export function shareEvents(setup: ShareSetup): ClusterEvents {
       const { from, ...own } = given;
       const filter = structuredClone(own);
       const key = keyOf(filter);
-      const live$ = defer(() => subscribed({ filter, key })).pipe(
-        takeUntil(closed$),
-        deliver({ limit: QUEUE_LIMIT, dropped: (missed): ClusterEvent => ({ type: "gap", missed }) }),
-      );
+      const live$ = defer(() => (groups.get(key) ?? groupOf(key, filter)).event$);
       const event$ = from === undefined ? live$ : live$.pipe(completedSince(setup, from, filter));
       return guard(event$.pipe(takeUntil(closed$)), setup.report);
     },
     close: async () => {
       closed$.next();
-      await Promise.all(leaving);
+      await allLeft();
     },
   };
 }
 
+function delivered(turns: Turns, greet: Telling["said"]): MonoTypeOperatorFunction<ClusterEvent> {
+  return deliver<ClusterEvent>({
+    limit: QUEUE_LIMIT,
+    dropped: (missed) => ({ type: "gap", missed }),
+    greet,
+    turns,
+  });
+}
+
+/** Removes entries, and knows when all of them are gone. */
+function departures(remove: ShareSetup["leave"]): {
+  readonly leave: SessionSetup["leave"];
+  readonly allLeft: () => Promise<unknown>;
+} {
+  const leaving = new Set<Promise<unknown>>();
+  return {
+    leave: (id, after) => {
+      // When it cannot be removed, it expires.
+      const left = after.then(() => remove(id)).catch(() => undefined);
+      leaving.add(left);
+      void left.then(() => leaving.delete(left));
+    },
+    allLeft: () => Promise.all(leaving),
+  };
+}
+
+function tellingOf(key: string, filter: EventFilter): Telling {
+  const told$ = new Subject<ClusterEvent>();
+  let said: ClusterEvent | undefined;
+  const say = (event: ClusterEvent): void => {
+    said = event;
+    told$.next(event);
+  };
+  return {
+    told$,
+    said: () => said,
+    tell: (event) => {
+      if (event.type === "deaf") say(event);
+      else if (event.type !== "joined") {
+        if (isOfAll(event) || matches(filter, event)) told$.next(event);
+      } else if (said?.type !== "listening" && event.keys.has(key)) say({ type: "listening" });
+    },
+  };
+}
+
+/** What is told to every subscriber, whatever it wants. */
+function isOfAll(
+  event: ClusterEvent,
+): event is Extract<ClusterEvent, { readonly type: "listening" | "deaf" | "gap" }> {
+  return event.type === "listening" || event.type === "deaf" || event.type === "gap";
+}
+
 /** @throws OptionError for what is no cursor. */
 function completedSince(
-  { completed, delayMs }: ShareSetup,
+  { completed, delayMs, turns }: ShareSetup,
   from: string,
   filter: EventFilter,
 ): MonoTypeOperatorFunction<ClusterEvent> {
@@ -139,34 +193,6 @@ function completedSince(
     from: readFrom(from),
     wanted: (event) => matches(filter, event),
     delayMs,
+    turns,
   });
-}
-
-/** What one subscriber is told: that it is listening once workers know its filter, and what matches. */
-function tellOne({
-  filter: own,
-  key,
-}: Subscriber): (event$: Observable<SessionEvent>) => Observable<ClusterEvent> {
-  return (event$) =>
-    defer(() => {
-      let listens = false;
-      return event$.pipe(
-        where((event) => event.type !== "joined" || (!listens && event.keys.has(key))),
-        mergeMap((event): readonly ClusterEvent[] => {
-          switch (event.type) {
-            case "joined":
-              listens = true;
-              return [{ type: "listening" }];
-            case "deaf":
-              listens = false;
-              return [event];
-            case "listening":
-            case "gap":
-              return [event];
-            default:
-              return matches(own, event) ? [event] : [];
-          }
-        }),
-      );
-    });
 }

@@ -8,6 +8,52 @@ interface Asked<T> {
   readonly reject: (error: unknown) => void;
 }
 
+/** How much `iterate` keeps for a loop that is slower than its stream. */
+export interface IterateOptions<T> {
+  /** The most values that wait, from 1. The oldest are dropped. */
+  readonly limit: number;
+  /** Makes the value that the loop gets in place of so many that were dropped. */
+  readonly dropped: (count: number) => T;
+}
+
+interface Backlog<T> {
+  readonly size: () => number;
+  readonly push: (what: Heard<T>) => void;
+  /** Removes what is next: how many were dropped, where some were. */
+  readonly take: () => Heard<T> | undefined;
+  readonly clear: () => void;
+}
+
+/** What was heard and not read. An error drops nothing, for it is the last. */
+function backlog<T>(bound: IterateOptions<T> | undefined): Backlog<T> {
+  const heard = fifo<Heard<T>>();
+  let droppedCount = 0;
+  return {
+    size: heard.size,
+    push: (what) => {
+      heard.push(what);
+      if (bound !== undefined && "value" in what && heard.size() > bound.limit)
+        droppedCount += heard.take(1).length;
+    },
+    take: () => {
+      if (bound === undefined || droppedCount === 0) return heard.take(1)[0];
+      const value = bound.dropped(droppedCount);
+      droppedCount = 0;
+      return { value };
+    },
+    clear: () => {
+      heard.take(Infinity);
+      droppedCount = 0;
+    },
+  };
+}
+
+function give<T>({ resolve, reject }: Asked<T>, next: Heard<T> | undefined): void {
+  if (next === undefined) resolve({ done: true, value: undefined });
+  else if ("error" in next) reject(next.error);
+  else resolve({ done: false, value: next.value });
+}
+
 /**
  * Reads an Observable with `for await`.
  *
@@ -17,14 +63,16 @@ interface Asked<T> {
  * ```
  *
  * Subscribes at the first step and unsubscribes when the loop is left, by whatever way, also while a
- * step waits. Values that come faster than the loop takes them are kept: put `sample`,
- * `throttleTime` or the like before it where that could be too many. An error of the source is
- * thrown in the loop after the values before it.
+ * step waits. Values that come faster than the loop takes them are kept, all or as many as `bound`
+ * says. An error of the source is thrown in the loop after the values before it.
  */
-export function iterate<T>(source$: Observable<T>): AsyncGenerator<T, void, undefined> {
+export function iterate<T>(
+  source$: Observable<T>,
+  bound?: IterateOptions<T>,
+): AsyncGenerator<T, void, undefined> {
   // By hand, for an `async function*` hears of no `return` while it waits: a stream of Node that is
   // made of one would stay subscribed after it was destroyed.
-  const heard = fifo<Heard<T>>();
+  const heard = backlog(bound);
   const asked = fifo<Asked<T>>();
   let subscription: Subscription | undefined;
   let ended = false;
@@ -32,12 +80,8 @@ export function iterate<T>(source$: Observable<T>): AsyncGenerator<T, void, unde
   const canAnswer = (): boolean => asked.size() > 0 && (heard.size() > 0 || ended);
   const answer = (): void => {
     while (canAnswer()) {
-      const [first] = heard.take(1);
-      for (const { resolve, reject } of asked.take(1)) {
-        if (first === undefined) resolve({ done: true, value: undefined });
-        else if ("error" in first) reject(first.error);
-        else resolve({ done: false, value: first.value });
-      }
+      const next = heard.take();
+      for (const one of asked.take(1)) give(one, next);
     }
   };
   const hear = (what: Heard<T>): void => {
@@ -50,7 +94,7 @@ export function iterate<T>(source$: Observable<T>): AsyncGenerator<T, void, unde
   };
   const leave = (): void => {
     subscription?.unsubscribe();
-    heard.take(Infinity);
+    heard.clear();
     end();
   };
   const subscribe = (): Subscription =>

@@ -12,6 +12,8 @@ import { channelOf, eventsChannelOf } from "../../src/postgres/channel.ts";
 import type { Run } from "../../src/postgres/database.ts";
 import { listen } from "../../src/postgres/listen.ts";
 import { statements } from "../../src/postgres/statements.ts";
+import { idleSince } from "../../src/idle-since.ts";
+import { createTurns } from "../../src/rx/turns.ts";
 import { usePostgres } from "../support/postgres.ts";
 import type { TestDatabase } from "../support/postgres.ts";
 
@@ -144,6 +146,7 @@ export function useCluster(): Cluster {
       schema: "millrace",
       run,
       report: () => undefined,
+      turns: createTurns(idleSince),
       ...options,
     });
     onTestFinished(() => events.close());

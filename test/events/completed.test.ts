@@ -6,6 +6,7 @@ import type { ClusterEvent } from "../../src/events/cluster-event.ts";
 import { completedFrom } from "../../src/events/completed.ts";
 import type { CompletedPage, CompletedSetup } from "../../src/events/completed.ts";
 import { cursorText } from "../../src/events/cursor.ts";
+import { createTurns } from "../../src/rx/turns.ts";
 import { withMarbles } from "../support/marbles.ts";
 import { succeeded } from "./fixtures.ts";
 
@@ -81,6 +82,7 @@ const setup = (more: Partial<CompletedSetup> & Pick<CompletedSetup, "read">): Co
   readIntervalMs: 1_000,
   delayMs: () => 5,
   isFatal: () => false,
+  turns: createTurns(() => () => true),
   ...more,
 });
 

@@ -6,6 +6,8 @@
 import pg from "pg";
 import { clusterEvents } from "../../src/events/postgres-events.ts";
 import { runIn } from "../../src/postgres/database.ts";
+import { idleSince } from "../../src/idle-since.ts";
+import { createTurns } from "../../src/rx/turns.ts";
 
 const connectionString = process.argv[2] ?? "";
 const pool = new pg.Pool({
@@ -19,6 +21,7 @@ const events = clusterEvents({
   schema: "millrace",
   run: runIn(pool),
   report: () => undefined,
+  turns: createTurns(idleSince),
 });
 
 const subscription = events.event$().subscribe((event) => process.send?.(event));

@@ -22,6 +22,15 @@ describe.each<[string, unknown]>([
 });
 
 describe("iterate", () => {
+  it.each([
+    [{ limit: 0, dropped: String }, "Expected `limit` to be an integer from 1 up, got 0 (number)"],
+    [{ dropped: String }, "Expected `limit` to be an integer from 1 up, got null"],
+    [{ limit: 1 }, "Expected `dropped` to be a function, got null"],
+    [{ limit: 1, dropped: String, more: 1 }, 'Unknown option "more"'],
+  ])("refuses the options %j at the call", (options, message) => {
+    expect(() => iterate(of("a"), as<{ limit: number; dropped: typeof String }>(options))).toThrow(message);
+  });
+
   it("reads the values in their order, those of before the loop was ready too", async () => {
     const read: string[] = [];
     for await (const value of iterate(of("a", "b", "c"))) read.push(value);

@@ -1,15 +1,19 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { EMPTY, NEVER, Subject, concat, interval, of, range, take, throwError } from "rxjs";
+import { EMPTY, NEVER, Subject, concat, interval, of, range, take, tap, throwError } from "rxjs";
 import type { Observable, Subscription } from "rxjs";
 import { describe, expect, it } from "vitest";
 import { deliver } from "../../../src/rx/deliver.ts";
+import { createTurns } from "../../../src/rx/turns.ts";
 import { pass, setClock, useFakeClock, withMarbles, work } from "../../support/marbles.ts";
 
 type Value = number | string;
 
+/** An event loop with always something else to do. */
+const busy = (): (() => boolean) => () => false;
+
 const queue = (limit = 100): ReturnType<typeof deliver<Value>> =>
-  deliver<Value>({ limit, dropped: (count) => `dropped ${count}` });
+  deliver<Value>({ limit, dropped: (count) => `dropped ${count}`, turns: createTurns(busy) });
 
 describe("deliver", () => {
   it("hands over in the same moment, in the order of arrival", () => {
@@ -39,11 +43,25 @@ describe("deliver", () => {
     });
   });
 
-  it("gives each subscriber a queue of its own", () => {
-    withMarbles(({ hot, expectObservable }) => {
-      const result$ = hot<Value>("-a-b-c|").pipe(queue());
+  it("shares its source, and tells each subscriber what comes after it did", () => {
+    withMarbles(({ hot, expectObservable, expectSubscriptions }) => {
+      const source = hot<Value>("-a-b-c|");
+      const result$ = source.pipe(queue());
       expectObservable(result$, "^---!").toBe("-a-b");
-      expectObservable(result$, "--^").toBe("---b-c|");
+      expectObservable(result$, "--^").toBe("  ---b-c|");
+      expectSubscriptions(source.subscriptions).toBe("^-----!");
+    });
+  });
+
+  it("greets each subscriber before all else", () => {
+    withMarbles(({ hot, expectObservable }) => {
+      let heard: Value | undefined;
+      const result$ = hot<Value>("-a-b-c|").pipe(
+        tap((value) => (heard = value)),
+        deliver<Value>({ limit: 9, dropped: String, greet: () => heard, turns: createTurns(busy) }),
+      );
+      expectObservable(result$).toBe("       -a-b-c|");
+      expectObservable(result$, "----^").toBe("----bc|");
     });
   });
 });
@@ -81,20 +99,20 @@ describe("deliver, to whoever takes time", () => {
     subscription.unsubscribe();
   });
 
-  it("gives the event loop back after 5 ms", async () => {
+  it("gives the event loop back after 2 ms", async () => {
     const { heard } = listen(range(1, 6).pipe(queue()), (value) => {
-      work(2);
+      work(1);
       if (value === 1) queueMicrotask(() => heard.push("others"));
     });
     await pass(100);
     const order = heard.map((line) => line.replace(/ @.*/u, ""));
-    expect(order).toEqual(["1", "2", "3", "others", "4", "5", "6", "|"]);
+    expect(order).toEqual(["1", "2", "others", "3", "4", "5", "6", "|"]);
   });
 
-  it("gives a slow subscriber a fifth of the time", async () => {
+  it("gives a slow subscriber a seventh of the time", async () => {
     const { heard } = listen(of("a", "b", "c").pipe(queue()), () => work(25));
     await pass(1_000);
-    expect(heard).toEqual(["a @0", "b @125", "c @250", "| @275"]);
+    expect(heard).toEqual(["a @0", "b @175", "c @350", "| @375"]);
   });
 
   it("hands an error or a completion over after what waits", async () => {
@@ -104,13 +122,44 @@ describe("deliver, to whoever takes time", () => {
     );
     const { heard } = listen(failed$.pipe(queue()), () => work(25));
     await pass(1_000);
-    expect(heard).toEqual(["a @0", "b @125", "# Error: dry @150"]);
+    expect(heard).toEqual(["a @0", "b @175", "# Error: dry @200"]);
   });
 
   it("drops the oldest of more than its limit, and tells how many", async () => {
     const { heard } = listen(range(1, 10).pipe(queue(3)));
     await pass(0);
     expect(heard).toEqual(["dropped 7 @0", "8 @0", "9 @0", "10 @0", "| @0"]);
+  });
+
+  it("tells each of many subscribers how many it missed, and keeps what waits once", async () => {
+    const source$ = new Subject<Value>();
+    const result$ = source$.pipe(queue(3));
+    const early = Array.from({ length: 1_000 }, () => listen(result$));
+    for (let n = 1; n <= 4; n += 1) source$.next(n);
+    const late = listen(result$);
+    for (let n = 5; n <= 10; n += 1) source$.next(n);
+    source$.complete();
+    await pass(0);
+    for (const { heard } of early) expect(heard).toEqual(["dropped 7 @0", "8 @0", "9 @0", "10 @0", "| @0"]);
+    expect(late.heard).toEqual(["dropped 3 @0", "8 @0", "9 @0", "10 @0", "| @0"]);
+  });
+
+  it("lets go what a subscriber that left did not take", async () => {
+    const source$ = new Subject<object>();
+    const result$ = source$.pipe(
+      deliver<object>({ limit: 100, dropped: () => ({}), turns: createTurns(busy) }),
+    );
+    const stays = result$.subscribe();
+    const slow = result$.subscribe(() => work(1_000));
+    const values = [{}, {}, {}].map((value) => {
+      source$.next(value);
+      return new WeakRef(value);
+    });
+    await pass(0);
+    slow.unsubscribe();
+    collectGarbage();
+    expect(values.map((value) => value.deref())).toEqual([undefined, undefined, undefined]);
+    stays.unsubscribe();
   });
 
   it("counts anew after it has told", async () => {
@@ -176,7 +225,7 @@ describe("deliver, to whoever takes time", () => {
       if (value === "a") setClock(ms);
     });
     for (const value of ["a", "b"]) source$.next(value);
-    await pass(0);
+    await pass(2);
     expect(heard).toHaveLength(2);
     subscription.unsubscribe();
   });
@@ -184,12 +233,14 @@ describe("deliver, to whoever takes time", () => {
   it("keeps no timer that has fired", async () => {
     const source$ = new Subject<Value>();
     const subscription = source$.pipe(queue()).subscribe();
+    const kept = (): unknown => Reflect.get(subscription, "_finalizers");
+    const before = [kept()].flat().length;
     for (let turn = 0; turn < 100; turn += 1) {
       source$.next(turn);
       await pass(0);
     }
     // What an unsubscription would have to undo: RxJS keeps a list, which must not grow.
-    expect(Reflect.get(subscription, "_finalizers")).toHaveLength(1);
+    expect(kept()).toHaveLength(before);
     subscription.unsubscribe();
   });
 
@@ -197,7 +248,7 @@ describe("deliver, to whoever takes time", () => {
     const source$ = new Subject<object>();
     const handedOver: WeakRef<object>[] = [];
     const subscription = source$
-      .pipe(deliver<object>({ limit: 100, dropped: () => ({}) }))
+      .pipe(deliver<object>({ limit: 100, dropped: () => ({}), turns: createTurns(busy) }))
       .subscribe((value) => {
         source$.next({});
         // The last one takes long, so that what came meanwhile still waits at the end.
@@ -205,7 +256,7 @@ describe("deliver, to whoever takes time", () => {
       });
     source$.next({});
     source$.next({});
-    await pass(0);
+    await pass(3_000);
     collectGarbage();
     expect(handedOver).toHaveLength(30);
     expect(handedOver.slice(0, 20).map((value) => value.deref())).toEqual(Array(20).fill(undefined));

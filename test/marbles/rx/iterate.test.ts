@@ -53,6 +53,39 @@ describe("iterate", () => {
     expect(await last).toEqual({ done: true, value: undefined });
   });
 
+  it("keeps as many as it is told for a loop that is slower, and tells it how many it missed", async () => {
+    const source$ = new Subject<string>();
+    const steps = iterate(source$, { limit: 2, dropped: (count) => `dropped ${count}` });
+    const first = steps.next();
+    for (const value of "abcdef") source$.next(value);
+    expect(await first).toEqual({ done: false, value: "a" });
+    expect(await steps.next()).toEqual({ done: false, value: "dropped 3" });
+    expect(await steps.next()).toEqual({ done: false, value: "e" });
+    expect(await steps.next()).toEqual({ done: false, value: "f" });
+    for (const value of "ghi") source$.next(value);
+    source$.complete();
+    expect(await steps.next()).toEqual({ done: false, value: "dropped 1" });
+    expect(await steps.next()).toEqual({ done: false, value: "h" });
+    expect(await steps.next()).toEqual({ done: false, value: "i" });
+    expect(await steps.next()).toEqual({ done: true, value: undefined });
+  });
+
+  it("drops no error, and tells nothing of what was dropped to a loop that was left", async () => {
+    const source$ = new Subject<string>();
+    const bound = { limit: 1, dropped: (count: number) => `dropped ${count}` };
+    const failing = iterate(source$, bound);
+    const left = iterate(source$, bound);
+    const first = [failing.next(), left.next()];
+    for (const value of "abcd") source$.next(value);
+    await Promise.all(first);
+    await left.return();
+    source$.error(new Error("dry"));
+    expect(await left.next()).toEqual({ done: true, value: undefined });
+    expect(await failing.next()).toEqual({ done: false, value: "dropped 2" });
+    expect(await failing.next()).toEqual({ done: false, value: "d" });
+    await expect(failing.next()).rejects.toThrow("dry");
+  });
+
   it("throws the error of the source after the values before it", async () => {
     const failed$ = throwError(() => new Error("dry"));
     expect(await read(failed$)).toEqual(["# Error: dry"]);
