@@ -45,7 +45,10 @@ export interface Store {
   /** Makes claimed jobs pending again, at the front, their attempts uncounted. */
   release(workerId: string, claims: readonly Claim[]): ObservableInput<Settled>;
 
-  /** Gives back the claims of workers whose lease ran out, counting attempts that had started. */
+  /**
+   * Gives back the claims of workers whose lease ran out: all that had begun, and up to `limit` of the
+   * others. Of those that a worker had begun, one attempt is counted (docs/decisions/0012-crashes.md).
+   */
   recover(limit: number): ObservableInput<Recovered>;
 
   /** The newest failed jobs, newest first (by `failedAt`, then by id), without payloads. */

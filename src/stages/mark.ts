@@ -11,14 +11,15 @@ import { monotonicClock } from "../rx/monotonic-clock.ts";
  *
  * - when the claim before was not full, so that there may be nothing behind;
  * - and when it is time: what claims from the first place take longer than others is a tenth of the
- *   time at most. On most days that is nothing, and every other claim or so begins there.
+ *   time, as far as a second between them allows. On most days that is nothing.
  *
  * So a job that comes to stand before the mark (it is urgent, was retried, released or recovered, or
- * committed late) waits at most nine times as long as such a claim takes longer.
+ * committed late) waits nine times as long as such a claim takes longer, and at most a second. A claim is
+ * also late because the thread was busy, so two of each have to agree.
  *
  * ```text
- * claims from the first place   F         F    F   F         excess of F: 1 ms, 0 ms, 0 ms
- * behind the mark                m m m m m  m    m           for 9 ms, then by turns
+ * from the first place   F F           F    F F F F     excess of F: 1 ms, 1 ms, 0 ms
+ * behind the mark           m m m m m m  m m            for 9 ms each, then none
  * ```
  */
 export interface Mark {
@@ -32,11 +33,15 @@ type Landed = (jobs: readonly ClaimedJob[], isFull: boolean) => void;
 /** For how many times its excess a claim from the first place is not made again. */
 const REST = 9;
 
+/** The longest time between two of them, in milliseconds. */
+const MAX_REST_MS = 1_000;
+
 /** Makes the mark of a lane: none. */
 export function createMark(): Mark {
   const now = monotonicClock();
   let last: Place | undefined;
-  let behindMs = 0;
+  let firstMs: readonly number[] = [];
+  let behindMs: readonly number[] = [];
   let fromFirstAt = -Infinity;
   return {
     claiming: () => {
@@ -44,13 +49,22 @@ export function createMark(): Mark {
       const after = sentAt < fromFirstAt ? last : undefined;
       const landed: Landed = (jobs, isFull) => {
         const landedAt = now();
-        if (after !== undefined) behindMs = landedAt - sentAt;
-        else fromFirstAt = landedAt + REST * (landedAt - sentAt - behindMs);
+        const ms = landedAt - sentAt;
+        if (after !== undefined) behindMs = [...behindMs, ms].slice(-2);
+        else {
+          firstMs = [...firstMs, ms].slice(-2);
+          if (firstMs.length === 2) fromFirstAt = landedAt + restMs(firstMs, behindMs);
+        }
         last = isFull ? (placeOf(jobs.at(-1)) ?? last) : undefined;
       };
       return { after, landed };
     },
   };
+}
+
+function restMs(firstMs: readonly number[], behindMs: readonly number[]): number {
+  const excessMs = Math.min(...firstMs) - Math.max(0, ...behindMs);
+  return Math.min(MAX_REST_MS, REST * excessMs);
 }
 
 /** A job that a worker died with is claimed before its turn. */

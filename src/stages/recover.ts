@@ -19,7 +19,7 @@ export interface RecoverSetup {
   readonly random: () => number;
 }
 
-/** How many claims one recovery gives back at most; a full one is followed by the next at once. */
+/** How many claims that had not begun one recovery gives back at most; a full one is followed by the next at once. */
 const LIMIT = 1_000;
 
 /** The longest wait, so that the short lease of a worker that came later is not missed. */
@@ -42,7 +42,7 @@ export function recoverStage(setup: RecoverSetup): Observable<Arrival> {
     let waitMs = 0;
     return defer(() => setup.recover(LIMIT)).pipe(
       mergeMap(({ jobs, expiresInMs }): Arrival[] => {
-        waitMs = jobs.length === LIMIT ? 0 : nextWait(setup, expiresInMs);
+        waitMs = jobs.length >= LIMIT ? 0 : nextWait(setup, expiresInMs);
         if (jobs.length === 0) return [];
         const queues = new Set(jobs.filter((job) => job.state === "pending").map((job) => job.queue));
         return [{ type: "lease-recovered", count: jobs.length, jobs }, wakeUp([...queues])];

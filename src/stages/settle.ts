@@ -75,6 +75,8 @@ export function writeOutcomes(setup: SettleSetup, ended: readonly Ended[]): Obse
         if (event.delayMs > 0) setup.dueIn(event.delayMs);
         else ready.add(event.job.queue);
       }
+      // A worker holds one suspect at a time: the next may be claimed, of any queue.
+      if (ended.some(({ job }) => job.crashes > 1)) return [...events, wakeUp()];
       return ready.size > 0 ? [...events, wakeUp([...ready])] : events;
     }),
     retryBackoff({

@@ -8,18 +8,18 @@ import { byId, now } from "./memory-tables.ts";
 import type { Claimed, Tables } from "./memory-tables.ts";
 
 /**
- * Gives back the claims of dead workers, what had begun first, and removes workers left with none.
+ * Gives back the claims of dead workers, all that had begun, and removes workers left with none.
  *
- * Of what a worker had begun, the job is charged that most workers died with, and none where several
- * share that place: it is not known which of them it was. A job that may begin only once is charged in
- * any case.
+ * Of what a worker had begun, the job is charged that most workers died with. Where several share that
+ * place it is not known which of them it was, and only suspects are charged. A job that may begin only
+ * once is charged in any case. The limit is for what had not begun.
  */
 export function recover(tables: Tables, limit: number): Recovered {
   const dead = [...tables.claimed.values()]
     .filter((claimed) => !leaseStands(tables, claimed.workerId))
-    .sort((a, b) => Number(b.started) - Number(a.started) || byId(a.row, b.row))
-    .slice(0, limit);
-  const jobs = dead
+    .sort((a, b) => byId(a.row, b.row));
+  const waiting = dead.filter(({ started }) => !started).slice(0, limit);
+  const jobs = [...dead.filter(({ started }) => started), ...waiting]
     .map((claimed) => ({ claimed, charged: isCharged(claimed, dead) }))
     .sort((a, b) => byId(a.claimed.row, b.claimed.row))
     .map(({ claimed, charged }) => recoverJob(tables, claimed, charged));
@@ -34,7 +34,9 @@ export function recover(tables: Tables, limit: number): Recovered {
 
 function isCharged({ row, workerId, started }: Claimed, dead: readonly Claimed[]): boolean {
   const rivals = dead.filter((other) => other.workerId === workerId && other.started && other.row !== row);
-  return started && (row.job.maxAttempts === 1 || rivals.every((rival) => rival.row.crashes < row.crashes));
+  const worst = Math.max(-1, ...rivals.map((rival) => rival.row.crashes));
+  const isWorst = row.crashes > worst || (row.crashes === worst && row.crashes > 1);
+  return started && (row.job.maxAttempts === 1 || isWorst);
 }
 
 function recoverJob(tables: Tables, claimed: Claimed, counts: boolean): RecoveredJob {

@@ -188,12 +188,33 @@ export function leaseContract(open: Open): void {
       await bench.addAll([{}, {}, {}]);
       await die(bench, 3);
       await bench.recover();
-      const [fresh] = await bench.addAll([{ priority: -1 }]);
+      const [fresh] = await bench.addAll([{}]);
       const workerId = await bench.worker();
       const first = await bench.claim(workerId, { startLimit: 2 });
       expect(first.map(({ id, crashes }) => (id === fresh ? "fresh" : crashes))).toEqual([1, 1, "fresh"]);
       const second = await bench.claim(workerId, { startLimit: 0 });
       expect(second.map(({ crashes }) => crashes)).toEqual([1]);
+    });
+
+    it("gives them out after fresh jobs that are more urgent", async () => {
+      const bench = await open();
+      const [died] = await bench.addAll([{}]);
+      await die(bench, 1);
+      await bench.recover();
+      const [urgent, equal] = await bench.addAll([{ priority: -1 }, {}]);
+      const workerId = await bench.worker();
+      expect(idsOf(await bench.claim(workerId, { limit: 1 }))).toEqual([urgent]);
+      expect(idsOf(await bench.claim(workerId))).toEqual([died, equal]);
+    });
+
+    it("gives back all that a worker had begun at once, and charges none of many", async () => {
+      const bench = await open();
+      await bench.addAll([{}, {}, {}]);
+      await die(bench, 2);
+      const { jobs } = await bench.recover(1);
+      expect(jobs).toHaveLength(3);
+      const claimed = await bench.claim(await bench.worker());
+      expect(claimed.map(({ attempt }) => attempt)).toEqual([1, 1, 1]);
     });
 
     it("gives them out wherever a claim begins", async () => {
@@ -289,10 +310,10 @@ export function leaseContract(open: Open): void {
       expect((await bench.settle(living, [job], SUCCEEDED)).accepted).toEqual([job.id]);
     });
 
-    it("gives back no more than its limit, and the rest the next time", async () => {
+    it("gives back no more than its limit of what had not begun, and the rest the next time", async () => {
       const bench = await open();
       const ids = await bench.addAll([{}, {}, {}, {}, {}]);
-      await die(bench, 5);
+      await die(bench, 0);
       const first = await bench.recover(3);
       expect(first.jobs).toHaveLength(3);
       expect(await bench.pendingCount()).toBe(3);

@@ -1,5 +1,6 @@
-import { delay, from, mergeMap, timer } from "rxjs";
+import { concat, defer, delay, from, map, mergeMap, timer } from "rxjs";
 import { describe, expect, it } from "vitest";
+import { wakeUp } from "../../src/core/arrival.ts";
 import type { Store } from "../../src/core/store.ts";
 import type { Handler } from "../../src/stages/handler.ts";
 import type { MemoryStore } from "../../src/testing/memory-store.ts";
@@ -129,6 +130,38 @@ describe("claims", () => {
           .subscribe();
       });
       expect(told(run(25_000), "attempt-started")).toHaveLength(30);
+    });
+  });
+
+  it("claims the next suspect when the outcome of the last is written, not at the next poll", () => {
+    const settings = { concurrency: 2, pollIntervalMs: 60_000, leaseDurationMs: 3_000 };
+    const around = (store: MemoryStore): Store => ({
+      ...store,
+      settle: (...call) => timer(5).pipe(mergeMap(() => store.settle(...call))),
+    });
+    const notify$ = timer(200).pipe(map(() => wakeUp()));
+    inVirtualTime({ handlers: { work: taking(100) }, settings, around, notify$ }, ({ store, at, run }) => {
+      const ask = { queue: "default", kinds: ["work"], limit: 4, startLimit: 4, started: [] };
+      const die$ = defer(() =>
+        store.register({ label: "dead", queues: ["default"], leaseDurationMs: 1 }),
+      ).pipe(
+        mergeMap((workerId) => from(store.claim({ workerId, ...ask }))),
+        delay(2),
+        mergeMap(() => from(store.recover(100))),
+      );
+      at(100, () => {
+        store.enqueue(Array.from({ length: 4 }, () => aNewJob()));
+        concat(die$, die$).subscribe();
+      });
+      at(150, () => store.enqueue([aNewJob()]));
+      const heard = run(2_000);
+      expect(told(heard, "attempt-started").map((text) => text.slice("attempt-started ".length))).toEqual([
+        "1 @200",
+        "5 @200",
+        "2 @305",
+        "3 @410",
+        "4 @515",
+      ]);
     });
   });
 

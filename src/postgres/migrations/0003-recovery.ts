@@ -10,12 +10,12 @@ import type { Migration } from "./migration.ts";
  * FOR UPDATE first. So a worker's row never goes while a claim of it stands or is under way, and
  * `claimed` need not be searched for orphans unless some lease has run out.
  *
- * - `recover_claims`: gives back up to `most` claims of workers whose lease ran out, and removes
- *   those workers when none is left. Rows that others have locked are left for the next time. Jobs
+ * - `recover_claims`: gives back what workers had begun whose lease ran out, and up to `most` of their
+ *   other claims, and removes those workers when none is left. Rows that others have locked are left for the next time. Jobs
  *   that somebody cancelled while they ran end as cancelled, their attempt uncounted.
- *   Of those that had begun it charges the one that most workers died with, and none where several
- *   share that place: it is not known which of them it was. A job that may begin only once is charged
- *   in any case. All that had begun are in the first of several calls.
+ *   Of those that a worker had begun it charges the one that most workers died with. Where several
+ *   share that place it is not known which of them it was, and only suspects are charged. A job that may
+ *   begin only once is charged in any case.
  * - `take_over_claims`: for a worker that lives and did not hear the answers of its last calls. Taking
  *   its row FOR UPDATE waits for claims under way; those that come later find that their number is
  *   given up. So what is found then is all that there will ever be.
@@ -37,16 +37,23 @@ begin
   if dead <> '{}' then
     with moment as materialized (
       select clock_timestamp() as at
-    ), orphan as materialized (
-      select c.id from ${schema}.claimed c where c.worker_id = any(dead)
-       order by not c.started, c.id limit most for update skip locked
+    ), worst as materialized (
+      select distinct on (c.worker_id) c.worker_id, c.crashes, count(*) = 1 or c.crashes > 1 as is_sure
+        from ${schema}.claimed c where c.worker_id = any(dead) and c.started
+       group by c.worker_id, c.crashes order by c.worker_id, c.crashes desc
+    ), begun as materialized (
+      select c.id from ${schema}.claimed c where c.worker_id = any(dead) and c.started
+       order by c.id for update skip locked
+    ), waiting as materialized (
+      select c.id from ${schema}.claimed c where c.worker_id = any(dead) and not c.started
+       order by c.id limit most for update skip locked
     ), taken as (
-      delete from ${schema}.claimed c where c.id = any(array(select o.id from orphan o)) returning c.*
+      delete from ${schema}.claimed c
+       where c.id = any(array(select b.id from begun b union all select w.id from waiting w))
+      returning c.*
     ), suspected as materialized (
-      select t.*, t.started and (t.max_attempts = 1
-               or rank() over (partition by t.worker_id, t.started order by t.crashes desc) = 1
-              and count(*) over (partition by t.worker_id, t.started, t.crashes) = 1) as is_charged
-        from taken t
+      select t.*, t.started and (t.max_attempts = 1 or t.crashes = w.crashes and w.is_sure) as is_charged
+        from taken t left join worst w on w.worker_id = t.worker_id
     ), judged as materialized (
       select t.*, m.at, t.cancel_reason is not null as is_cancelled,
              t.cancel_reason is not null or t.is_charged and t.attempt >= t.max_attempts as is_lost,

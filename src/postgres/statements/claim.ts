@@ -29,7 +29,7 @@ const CLAIM_LIMIT = 10_000;
  * - A job whose worker died counts as begun from its claim on, because the next one may die before it
  *   can tell that a prefetched job began. So no more of them are taken than begin at once, or one. Of
  *   suspects, whose workers died more than once, a worker holds one at a time: when it dies too, there is
- *   no doubt which job to charge. Both come before the others, by the index `pending_crashed`, which is
+ *   no doubt which job to charge. Both come before others of the same priority, by the index `pending_crashed`, which is
  *   empty on most days.
  * - Begun jobs are looked up one by one in the primary key of `claimed` (why: see SETTLE), skipping
  *   those that are being settled.
@@ -47,16 +47,20 @@ with lease as materialized (
       select k.id from ${schema}.claimed k
        where k.id = u.id and k.token = u.token and k.worker_id = $1 and not k.started
          for update skip locked) b))
+), first_fresh as materialized (
+  select q.priority from ${schema}.pending q
+   where q.queue = $2 and q.kind = any($3::text[]) and q.crashes = 0
+   order by q.priority, q.id limit 1
 ), suspect as materialized (
   select q.ctid from ${schema}.pending q
    where q.queue = $2 and q.kind = any($3::text[]) and q.crashes > 1 and $4::int > 0
-     and exists (select from lease)
+     and exists (select from lease) and q.priority <= coalesce((select f.priority from first_fresh f), q.priority)
      and not exists (select from ${schema}.claimed k where k.worker_id = $1::bigint and k.crashes > 1)
    order by q.priority, q.id limit 1 for update skip locked
 ), crashed as materialized (
   select q.ctid from ${schema}.pending q
    where q.queue = $2 and q.kind = any($3::text[]) and q.crashes = 1
-     and exists (select from lease)
+     and exists (select from lease) and q.priority <= coalesce((select f.priority from first_fresh f), q.priority)
    order by q.priority, q.id
    limit least($4::int, greatest($5::int, 1)) - (select count(*) from suspect) for update skip locked
 ), fresh as materialized (
