@@ -27,6 +27,7 @@ import { configOf, openPool, runIn, transactIn } from "./postgres/database.ts";
 import type { Database, RunSettings } from "./postgres/database.ts";
 import { migrate } from "./postgres/migrate.ts";
 import type { Migrated } from "./postgres/migrate.ts";
+import { createSockets } from "./postgres/sockets.ts";
 import { postgresStore } from "./postgres/store.ts";
 import { guard } from "./rx/guard.ts";
 import { createTurns } from "./rx/turns.ts";
@@ -111,11 +112,19 @@ export function createClient<const Jobs extends JobSchemas>(options: ClientOptio
     options.pool === undefined ? { connectionString: options.connectionString } : configOf(options.pool);
   const readOnly$ = new Subject<void>();
   const settings = { throughPooler, onReadOnly: () => readOnly$.next() };
-  const { run, transact, pool, close: closePool } = callsOf(options.pool, config, settings);
+  const { run, transact, pool, stream, close: closePool } = callsOf(options.pool, config, settings);
   const store = postgresStore({ schema, claims: run, settles: run, leases: run, transact });
   const report = (thrown: unknown): void => logger.error({ err: thrown }, "a subscriber of events threw");
   const turns = createTurns(idleSince);
-  const cluster = clusterEvents({ config, schema, run, readOnly$, report, throughPooler, turns });
+  const cluster = clusterEvents({
+    config: { ...config, stream },
+    schema,
+    run,
+    readOnly$,
+    report,
+    throughPooler,
+    turns,
+  });
   const local$ = new Subject<Arrival | DueHint>();
   const context: WorkerContext = { config, schema, jobs, maxAttempts, logger, local$, throughPooler };
   const workers: Workers = new Set();
@@ -212,12 +221,16 @@ function callsOf(pool: pg.Pool | undefined, config: pg.PoolConfig, settings: Run
   if (pool === undefined) {
     return openPool(config, { max: CALL_CONNECTIONS, applicationName: "millrace calls", ...settings });
   }
+  const sockets = createSockets();
   // An idle connection that dies ends the process when nobody listens.
   if (pool.listenerCount("error") === 0) pool.on("error", () => undefined);
   return {
     pool,
     run: runIn(pool, settings),
     transact: transactIn(pool, settings),
-    close: () => Promise.resolve(),
+    stream: sockets.open,
+    close: async () => {
+      await sockets.closed();
+    },
   };
 }

@@ -20,7 +20,7 @@ interface NoticesSetup {
   readonly config: PoolConfig;
   readonly schema: string;
   readonly settings: ResolvedSettings;
-  /** Sends the nonces of the watchdog. */
+  /** Sends the nonces of the watchdog, and waits at its end for the connection that listens. */
   readonly work: Database;
   /** Emits when the connection that listens may lead to the wrong server. */
   readonly renew$: Observable<unknown>;
@@ -42,7 +42,15 @@ export function noticesOf({
 }: NoticesSetup): Observable<Notice> {
   if (!settings.listen) return NEVER;
   const [name, channel, sql] = [`millrace listen ${settings.label}`, channelOf(schema), statements(schema)];
-  return ears({ config, name, channel, run: work.run, sql, renew$, isDeaf }).pipe(
+  return ears({
+    config: { ...config, stream: work.stream },
+    name,
+    channel,
+    run: work.run,
+    sql,
+    renew$,
+    isDeaf,
+  }).pipe(
     mergeMap((event): Notice[] => {
       switch (event.type) {
         case "notified":

@@ -15,8 +15,8 @@ const PROGRAM_MS = 600_000;
 /**
  * Workers start and stop at random in one process, while there is work.
  *
- * Seen failing: with a listener on the process that each worker left, and with a pool that was not
- * closed.
+ * Seen failing: with a listener on the process that each worker left, with a pool that was not closed,
+ * and with a connection that listened and was not waited for.
  */
 export const t27: ChaosTest = {
   id: "T27",
@@ -41,6 +41,7 @@ export const t27: ChaosTest = {
     );
     await load.stop();
     const { handles, ...figures } = JSON.parse(stdout) as StartStopResult;
+    if (handles.length > 0) process.stderr.write(`start-stop left ${handles.join(", ")}\n`);
     const audit = await database.audit();
     return {
       figures: { ...figures, handlesLeft: handles.length, backendsLeft: audit["backendsLeft"] ?? -1 },

@@ -1,8 +1,10 @@
-import { Socket } from "node:net";
+import type { Socket } from "node:net";
 import pg from "pg";
 import { withoutValues } from "./database-error.ts";
 import type { Statement } from "./statements/statement.ts";
 import { discardIdle, isReadOnly } from "./read-only.ts";
+import { createSockets } from "./sockets.ts";
+import type { Sockets } from "./sockets.ts";
 import { withClient } from "./with-client.ts";
 
 /**
@@ -28,6 +30,8 @@ export interface Database {
   readonly transact: Transact;
   /** The pool itself, for what needs several statements in a row. */
   readonly pool: pg.Pool;
+  /** Makes the socket of a connection beside the pool, for which `close` waits as well. */
+  readonly stream: () => Socket;
   /** Closes every connection. Takes at most some seconds, even when the server does not answer. */
   readonly close: () => Promise<void>;
 }
@@ -77,7 +81,7 @@ const CLOSE_TIMEOUT_MS = 3_000;
  */
 export function openPool(config: pg.PoolConfig, settings: PoolSettings): Database {
   const { max, applicationName, queryTimeoutMs = QUERY_TIMEOUT_MS, throughPooler = false } = settings;
-  const sockets = new Set<Socket>();
+  const sockets = createSockets();
   const pool = new pg.Pool({
     ...config,
     max,
@@ -90,11 +94,12 @@ export function openPool(config: pg.PoolConfig, settings: PoolSettings): Databas
     keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
     query_timeout: queryTimeoutMs,
     statement_timeout: throughPooler ? false : Math.ceil(queryTimeoutMs * SERVER_SHARE),
-    stream: () => tracked(sockets),
+    stream: sockets.open,
   });
   neverCrash(pool);
   const close = (): Promise<void> => closePool(pool, sockets);
-  return { run: runIn(pool, settings), transact: transactIn(pool, settings), pool, close };
+  const [run, transact] = [runIn(pool, settings), transactIn(pool, settings)];
+  return { run, transact, pool, stream: sockets.open, close };
 }
 
 /**
@@ -208,28 +213,12 @@ async function inReadCommitted<T>(pool: pg.Pool, work: (client: pg.PoolClient) =
   });
 }
 
-function tracked(sockets: Set<Socket>): Socket {
-  const socket = new Socket();
-  sockets.add(socket);
-  socket.once("close", () => sockets.delete(socket));
-  return socket;
-}
-
-async function closePool(pool: pg.Pool, sockets: Set<Socket>): Promise<void> {
-  const timer = setTimeout(() => {
-    for (const socket of sockets) socket.destroy();
-  }, CLOSE_TIMEOUT_MS);
+async function closePool(pool: pg.Pool, sockets: Sockets): Promise<void> {
+  const timer = setTimeout(sockets.destroy, CLOSE_TIMEOUT_MS);
   try {
     await pool.end();
-    await Promise.all([...sockets].map(closed));
+    await sockets.closed();
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** Not `once` of `node:events`: that rejects when the connection breaks, which is an end as well. */
-function closed(socket: Socket): Promise<void> {
-  return new Promise((resolve) => {
-    socket.once("close", () => resolve());
-  });
 }

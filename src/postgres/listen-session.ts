@@ -1,5 +1,6 @@
 import { EventEmitter } from "node:events";
 import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { ClientConfig } from "pg";
 import pgListen from "pg-listen";
 import type { PgParsedNotification, Subscriber } from "pg-listen";
@@ -127,10 +128,7 @@ export function sessionConfig(connection: ClientConfig): ClientConfig & { connec
  */
 function createSession(config: ClientConfig): Session {
   let fault: unknown = new Error("it ended without a word");
-  const socket = config.stream?.() ?? new Socket();
-  socket.on("error", (error) => {
-    fault = error;
-  });
+  let socket: Duplex | undefined;
   const subscriber = createSubscriber(
     {
       ...config,
@@ -139,8 +137,8 @@ function createSession(config: ClientConfig): Session {
         // `pg-listen` survives two complaints in one packet, the third would end the process. As any
         // is the end of the session, nobody needs to hear the second.
         if (this instanceof EventEmitter) {
-          this.on("parameterStatus", (status: object) => {
-            if (!tellsReadOnly(status)) return;
+          this.on("parameterStatus", ({ parameterName, parameterValue }: Record<string, unknown>) => {
+            if (!tellsReadOnly(parameterName, parameterValue)) return;
             const error = new Error("the server takes reads only");
             fault = error;
             subscriber.events.emit("error", error);
@@ -150,7 +148,11 @@ function createSession(config: ClientConfig): Session {
             this.removeAllListeners("errorMessage");
           });
         }
-        return socket;
+        // Not before: settings that make no client must leave none.
+        socket = config.stream?.() ?? new Socket();
+        return socket.on("error", (error) => {
+          fault = error;
+        });
       },
     },
     { retryLimit: 1, paranoidChecking: false, parse: (payload) => payload },
@@ -165,10 +167,10 @@ function createSession(config: ClientConfig): Session {
     reason: () => reasonOf(fault),
     close: () => {
       // No channel yet means that it is still connecting, so there is nobody to say goodbye to.
-      if (subscriber.getSubscribedChannels().length === 0) socket.destroy();
+      if (subscriber.getSubscribedChannels().length === 0) socket?.destroy();
       subscriber.close().catch(() => {});
-      if (socket.destroyed) return;
-      const deadline = setTimeout(() => socket.destroy(), CLOSE_TIMEOUT_MS);
+      if (socket?.destroyed !== false) return;
+      const deadline = setTimeout(() => socket?.destroy(), CLOSE_TIMEOUT_MS);
       socket.once("close", () => clearTimeout(deadline));
     },
   };

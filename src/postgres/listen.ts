@@ -1,17 +1,5 @@
 import type { ClientConfig } from "pg";
-import {
-  catchError,
-  concatMap,
-  defer,
-  EMPTY,
-  merge,
-  mergeMap,
-  NEVER,
-  of,
-  repeat,
-  throwError,
-  timer,
-} from "rxjs";
+import { catchError, concatMap, defer, EMPTY, map, merge, NEVER, of, repeat, timer } from "rxjs";
 import type { Observable, ObservableInput, OperatorFunction } from "rxjs";
 import { backoffDelay } from "../core/backoff.ts";
 import type { BackoffPolicy } from "../core/backoff.ts";
@@ -83,8 +71,6 @@ export const LISTEN_DEFAULTS: Readonly<Required<Omit<ListenOptions, "connection"
     renew$: NEVER,
   });
 
-const READ_ONLY = "The server takes reads only, so nobody notifies there";
-
 /**
  * Listens on a channel of Postgres for as long as it is subscribed to, over a connection of its own
  * that it opens again for ever. Subscribing connects; unsubscribing leaves no connection and no
@@ -105,7 +91,11 @@ const READ_ONLY = "The server takes reads only, so nobody notifies there";
 export function listen(options: ListenOptions): Observable<ListenEvent> {
   const settings = { ...LISTEN_DEFAULTS, ...options };
   checkOptions(settings);
-  const renewed$ = settings.renew$.pipe(mergeMap(() => throwError(() => new Error(READ_ONLY))));
+  const renewed$ = settings.renew$.pipe(
+    map((): never => {
+      throw new Error("The server takes reads only, so nobody notifies there");
+    }),
+  );
   return merge(openSession(settings).pipe(watchdog(settings)), renewed$).pipe(reopen(settings));
 }
 

@@ -3,23 +3,17 @@ import type pg from "pg";
 /** SQLSTATE of a write on a standby, or on a server that was made read-only. */
 const READ_ONLY_STATE = "25006";
 
-/** What a server tells of itself when somebody connects, of which either means that it takes reads only. */
-const READ_ONLY_PARAMETERS: ReadonlySet<unknown> = new Set([
-  "in_hot_standby",
-  "default_transaction_read_only",
-]);
-
 /** Tells whether a server refused a write because it takes reads only, as the old one after a failover. */
 export function isReadOnly(error: unknown): boolean {
   return error instanceof Error && Reflect.get(error, "code") === READ_ONLY_STATE;
 }
 
-/** Tells whether a message of the server that reports a parameter says that it takes reads only. */
-export function tellsReadOnly(status: object): boolean {
-  return (
-    READ_ONLY_PARAMETERS.has(Reflect.get(status, "parameterName")) &&
-    Reflect.get(status, "parameterValue") === "on"
-  );
+/**
+ * Tells whether a parameter that a server reports when somebody connects says that it takes reads only:
+ * `in_hot_standby` or `default_transaction_read_only`.
+ */
+export function tellsReadOnly(name: unknown, value: unknown): boolean {
+  return value === "on" && /standby|read_only/.test(String(name));
 }
 
 /**
