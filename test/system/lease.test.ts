@@ -91,7 +91,7 @@ describe("a lease", () => {
       [1, 2].map((n) => ({ kind: "work", payload: n }) as const),
     );
     const dying = await open().spawnWorker({
-      leaseDurationMs: 300,
+      leaseDurationMs: 1_500,
       concurrency: 2,
       handlers: { work: () => new Promise(() => {}) },
     });
