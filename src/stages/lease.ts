@@ -11,7 +11,9 @@ import {
   merge,
   mergeMap,
   of,
+  scan,
   share,
+  switchMap,
   takeUntil,
   takeWhile,
   tap,
@@ -38,14 +40,18 @@ export type LeaseChange =
   /** It ran out, by the database's word or by the worker's own clock. */
   | { readonly type: "expired" };
 
+/** After which part of the lease a beat is sent again that failed. */
+const RETRY_PART = 12;
+
 /**
- * Registers a worker, renews its lease every third of the duration, and tells when it is lost.
+ * Registers a worker, renews its lease every third of the duration, and tells when it is lost. A beat
+ * that failed is sent again after a twelfth: of two answers that get lost in a row, each costs nothing.
  *
  * ```text
- * lease 9     R--1--#--3--#--#--#     R: register, numbers: beats that were answered
- * deadline 0  0--------)              Each deadline begins when its beat is *sent*, so that the
- * deadline 3           0--------)     worker never believes longer than the database does.
- * result      h-----f-----f--f--fx    h: held, f: heartbeat-failed, x: expired
+ * lease 12    R---1---#3--4---############    R: register, numbers: beats that were answered
+ * deadline 1      0-----------)               Each deadline begins when its beat is *sent*, so that the
+ * deadline 4              0-----------)       worker never believes longer than the database does.
+ * result      h-------f-------fffffffffx      h: held, f: heartbeat-failed, x: expired
  * ```
  *
  * Deadlines are timers, which count elapsed time: setting the clock has no effect on them. A beat
@@ -57,6 +63,8 @@ export function leaseStage(setup: LeaseSetup): Observable<WorkerEvent | LeaseCha
     // Believing shorter than the store is safe, and timers go no further.
     const leaseDurationMs = Math.min(setup.leaseDurationMs, MAX_TIMER_MS);
     const renewed$ = new Subject<number>();
+    const failed$ = new Subject<void>();
+    const retryInMs = leaseDurationMs / RETRY_PART;
 
     const deadline = (beat: number): Observable<LeaseChange> =>
       timer(leaseDurationMs).pipe(
@@ -68,18 +76,22 @@ export function leaseStage(setup: LeaseSetup): Observable<WorkerEvent | LeaseCha
       defer(() => from(setup.heartbeat(workerId))).pipe(
         tap((held) => held && renewed$.next(beat)),
         mergeMap((held) => (held ? EMPTY : of<LeaseChange>({ type: "expired" }))),
-        catchError((error: unknown) =>
-          of<WorkerEvent>({
+        catchError((error: unknown) => {
+          failed$.next();
+          return of<WorkerEvent>({
             type: "heartbeat-failed",
             error: toErrorRecord(error),
-            retryInMs: Math.round(leaseDurationMs / 3),
-          }),
-        ),
+            retryInMs: Math.round(retryInMs),
+          });
+        }),
       );
 
     const keep = (workerId: string): Observable<WorkerEvent | LeaseChange> => {
-      const beat$ = interval(leaseDurationMs / 3).pipe(
-        map((n) => n + 1),
+      const beat$ = merge(
+        interval(leaseDurationMs / 3),
+        failed$.pipe(switchMap(() => timer(retryInMs))),
+      ).pipe(
+        scan((beat) => beat + 1, 0),
         share(),
       );
       return merge(
