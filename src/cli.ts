@@ -62,8 +62,13 @@ async function main(args: readonly string[], env: NodeJS.ProcessEnv): Promise<An
     }
   } catch (error) {
     const misread = error instanceof OptionError || (error instanceof TypeError && "code" in error);
-    return { code: misread ? 2 : 1, err: `millrace: ${toErrorRecord(error).message}\n` };
+    return { code: misread ? 2 : 1, err: `millrace: ${withoutUrls(toErrorRecord(error).message)}\n` };
   }
+}
+
+/** Without what may hold a password, which `parseArgs` quotes where it is given in the wrong place. */
+function withoutUrls(message: string): string {
+  return message.replaceAll(/[^\s'"=]+:\/\/[^\s'"]+/g, "a URL");
 }
 
 async function runMigrate(args: string[], env: NodeJS.ProcessEnv): Promise<Answer> {

@@ -1,4 +1,4 @@
-import { checkOptions, integer, rule } from "./core/check.ts";
+import { checkOptions, hiding, integer, rule } from "./core/check.ts";
 import type { Rule } from "./core/check.ts";
 import { checkJobs } from "./core/schema.ts";
 import type { JobSchemas, KindOf } from "./core/schema.ts";
@@ -29,7 +29,7 @@ export interface ClientOptions<Jobs extends JobSchemas> extends ConnectionOption
 
 const CLIENT_RULES: Readonly<Record<string, Rule>> = {
   connectionString: rule("a text", (value) => typeof value === "string"),
-  pool: rule("a pg.Pool", (value) => typeof value === "object"),
+  pool: hiding(rule("a pg.Pool", (value) => typeof value === "object")),
   throughPooler: rule("true or false", (value) => typeof value === "boolean"),
   jobs: rule("an object of kinds and their schemas", (value) => typeof value === "object"),
   schema: rule("a text", (value) => typeof value === "string"),

@@ -17,7 +17,7 @@ import { delivered, spawn } from "./handle.ts";
 import { checkKinds } from "./handlers.ts";
 import type { WorkerHandle } from "./handle.ts";
 import { idleSince } from "./idle-since.ts";
-import { loggerOf } from "./log.ts";
+import { errorLog, loggerOf } from "./log.ts";
 import { observing, whenOpen } from "./observing.ts";
 import type { Observations } from "./observing.ts";
 import { operating } from "./operating.ts";
@@ -114,7 +114,7 @@ export function createClient<const Jobs extends JobSchemas>(options: ClientOptio
   const settings = { throughPooler, onReadOnly: () => readOnly$.next() };
   const { run, transact, pool, stream, close: closePool } = callsOf(options.pool, config, settings);
   const store = postgresStore({ schema, claims: run, settles: run, leases: run, transact });
-  const report = (thrown: unknown): void => logger.error({ err: thrown }, "a subscriber of events threw");
+  const report = errorLog(logger, "error", "a subscriber of events threw");
   const turns = createTurns(idleSince);
   const cluster = clusterEvents({
     config: { ...config, stream },
@@ -148,7 +148,7 @@ export function createClient<const Jobs extends JobSchemas>(options: ClientOptio
     changed$: merge(local$, operations.changed$),
     isFatal,
     report,
-    failed: (error) => logger.warn({ err: error }, "looking at jobs failed, and is tried again"),
+    failed: errorLog(logger, "warn", "looking at jobs failed, and is tried again"),
     open,
   });
   const close = async (): Promise<void> => {

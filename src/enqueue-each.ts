@@ -18,7 +18,7 @@ import {
   OptionError,
   PayloadError,
   SchemaError,
-  expected,
+  expectedType,
 } from "./core/errors.ts";
 import { fifo } from "./rx/fifo.ts";
 import { gatherMap } from "./rx/gather-map.ts";
@@ -170,6 +170,6 @@ function checkSource(source: unknown): void {
     if (typeof source === "string") throw new TypeError("a text");
     from(source as ObservableInput<unknown>);
   } catch {
-    throw new OptionError(expected("source", "an Observable, or an iterable, async or not", source));
+    throw new OptionError(expectedType("source", "an Observable, or an iterable, async or not", source));
   }
 }

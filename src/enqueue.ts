@@ -48,15 +48,15 @@ export async function newJob(
   const schema = defaults.jobs[kind];
   if (schema !== undefined && !isUnchecked(schema)) {
     const result = await schema["~standard"].validate(payload);
-    if (result.issues !== undefined) throw unfit(kind, result.issues);
+    if (result.issues !== undefined) throw unfit(kind, result.issues, payload);
   }
   return jobOf(defaults, kind, payload, options);
 }
 
 /** The error for a payload that does not fit the schema of its kind. */
-export function unfit(kind: string, issues: readonly ValidationIssue[]): PayloadError {
+export function unfit(kind: string, issues: readonly ValidationIssue[], payload: unknown): PayloadError {
   return new PayloadError(
-    `The payload of a ${JSON.stringify(kind)} job does not fit its schema: ${describeIssues(issues)}`,
+    `The payload of a ${JSON.stringify(kind)} job does not fit its schema: ${describeIssues(issues, payload)}`,
   );
 }
 

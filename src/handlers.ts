@@ -104,7 +104,7 @@ function prepare(jobs: JobSchemas, job: ClaimedJob): ClaimedJob | Promise<Claime
   const accept = (result: ValidationResult<unknown>): ClaimedJob => {
     if (result.issues === undefined) return { ...job, payload: result.value };
     throw new PayloadError(
-      `The payload of this ${JSON.stringify(job.kind)} job no longer fits its schema: ${describeIssues(result.issues)}`,
+      `The payload of this ${JSON.stringify(job.kind)} job no longer fits its schema: ${describeIssues(result.issues, job.payload)}`,
     );
   };
   const result = schema["~standard"].validate(job.payload);

@@ -1,9 +1,9 @@
-import { checkOptions, integer, milliseconds, rule } from "./core/check.ts";
+import { checkOptions, hiding, integer, milliseconds, rule } from "./core/check.ts";
 import type { Rule } from "./core/check.ts";
 import type { BackoffPolicy } from "./core/backoff.ts";
-import { OptionError, expected } from "./core/errors.ts";
+import { OptionError, expected, expectedType } from "./core/errors.ts";
 import type { AfterFailure } from "./core/job.ts";
-import { checkName } from "./core/schema.ts";
+import { checkKey, checkName } from "./core/schema.ts";
 import type { JobSchemas, KindOf, PayloadInput } from "./core/schema.ts";
 import { unknownKind } from "./handlers.ts";
 import { DEFAULTS } from "./options.ts";
@@ -85,7 +85,7 @@ const JOB_RULES: Readonly<Record<string, Rule>> = {
   delayMs: milliseconds(0),
   maxAttempts: integer(1, 10_000),
   source: rule("a text", (value) => typeof value === "string"),
-  key: rule("a text", (value) => typeof value === "string"),
+  key: hiding(rule("a text", (value) => typeof value === "string")),
   timeoutMs: milliseconds(1),
   backoff: rule("a backoff policy", (value) => typeof value === "object" && value !== null),
   after: rule("an array of job ids (decimal texts)", (value) => Array.isArray(value) && value.every(isId)),
@@ -125,7 +125,7 @@ export function checkedOptions(options: JobOptions & EnqueueTarget): JobOptions 
  */
 export function checkedKeyed(options: KeyedOptions & EnqueueTarget): KeyedOptions & EnqueueTarget {
   checkOptions("job options", options, ENQUEUE_RULES);
-  checkName("key", options.key);
+  checkKey(options.key);
   return options;
 }
 
@@ -135,7 +135,7 @@ export function checkedKeyed(options: KeyedOptions & EnqueueTarget): KeyedOption
  * @throws OptionError
  */
 export function checkSpecs(jobs: unknown, target: unknown): void {
-  if (!Array.isArray(jobs)) throw new OptionError(expected("jobs", "an array", jobs));
+  if (!Array.isArray(jobs)) throw new OptionError(expectedType("jobs", "an array", jobs));
   jobs.forEach((job: unknown, index) => checkOptions(`jobs[${index}]`, job, SPEC_RULES));
   checkOptions("target", target, { tx: TRANSACTION });
 }
@@ -153,7 +153,7 @@ export function checkJob(jobs: JobSchemas, kind: unknown, options: JobOptions): 
   }
   checkName("queue", options.queue ?? DEFAULTS.queue);
   if (options.source !== undefined) checkName("source", options.source);
-  if (options.key !== undefined) checkName("key", options.key);
+  if (options.key !== undefined) checkKey(options.key);
 }
 
 /**

@@ -2,6 +2,7 @@ import { tap } from "rxjs";
 import type { MonoTypeOperatorFunction } from "rxjs";
 import { pino } from "pino";
 import type { Logger } from "pino";
+import { toErrorRecord } from "./core/error-record.ts";
 import type { ErrorRecord } from "./core/error-record.ts";
 import type { WorkerEvent } from "./core/events.ts";
 import type { ClaimedJob } from "./core/job.ts";
@@ -71,8 +72,7 @@ export function loggerOf(given: Logger | false | undefined): Logger {
  * an outage is a handful of lines.
  */
 export function logEvents(logger: Logger, label: string): MonoTypeOperatorFunction<WorkerEvent> {
-  // Errors are plain records here: pino's own serializer would call each an `Object`.
-  const log = logger.child({ worker: label }, { serializers: { err: (record: unknown) => record } });
+  const log = withRecords(logger, { worker: label });
   const now = monotonicClock();
   let failedAt = -Infinity;
   return tap((event) => {
@@ -84,10 +84,24 @@ export function logEvents(logger: Logger, label: string): MonoTypeOperatorFuncti
   });
 }
 
+/**
+ * Logs what a subscriber threw, or a call failed with, as a record: members of errors may hold anything,
+ * such as the event that a subscriber was told.
+ */
+export function errorLog(logger: Logger, level: Level, message: string): (thrown: unknown) => void {
+  const log = withRecords(logger, {});
+  return (thrown) => log[level](errorFields(toErrorRecord(thrown)), message);
+}
+
 /** A logger for the handler of one attempt. */
 export function attemptLogger(logger: Logger, label: string, job: ClaimedJob): Logger {
   const { id, kind, queue, source, attempt } = job;
   return logger.child({ worker: label, jobId: id, kind, queue, source, attempt });
+}
+
+/** Errors are plain records here: pino's own serializer would call each an `Object`. */
+function withRecords(logger: Logger, bindings: Readonly<Record<string, string>>): Logger {
+  return logger.child(bindings, { serializers: { err: (record: unknown) => record } });
 }
 
 /** What of an event goes into its line. */

@@ -1,9 +1,11 @@
-import { MAX_DELAY_MS, OptionError, describe, expected } from "./errors.ts";
+import { MAX_DELAY_MS, OptionError, describe, expected, expectedType } from "./errors.ts";
 
 /** A rule for one option: what it must be in words, and whether a value keeps it. */
 export interface Rule {
   readonly is: string;
   readonly holds: (value: unknown) => boolean;
+  /** Messages tell the type of a value that breaks it, and not the value. */
+  readonly hides?: true;
 }
 
 /** An integer from `min` to `max`. */
@@ -22,6 +24,11 @@ export function milliseconds(min: number): Rule {
   };
 }
 
+/** A rule for what must not be shown: see `Rule.hides`. */
+export function hiding(own: Rule): Rule {
+  return { ...own, hides: true };
+}
+
 /** A rule in its own words. */
 export function rule(is: string, holds: (value: unknown) => boolean): Rule {
   return { is, holds };
@@ -36,7 +43,8 @@ export function rule(is: string, holds: (value: unknown) => boolean): Rule {
  */
 export function checkOptions(what: string, options: unknown, rules: Readonly<Record<string, Rule>>): void {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw new OptionError(expected(what, "an object", options));
+    // It may be what should stand elsewhere: a payload, or a connection string.
+    throw new OptionError(expectedType(what, "an object", options));
   }
   for (const [name, value] of Object.entries(options)) {
     const own = Object.hasOwn(rules, name) ? rules[name] : undefined;
@@ -45,7 +53,8 @@ export function checkOptions(what: string, options: unknown, rules: Readonly<Rec
         `Unknown option ${describe(name)} in the ${what}; known are ${Object.keys(rules).join(", ")}`,
       );
     }
-    if (value !== undefined && !own.holds(value)) throw new OptionError(expected(name, own.is, value));
+    if (value === undefined || own.holds(value)) continue;
+    throw new OptionError((own.hides === true ? expectedType : expected)(name, own.is, value));
   }
 }
 

@@ -182,9 +182,20 @@ export function expected(name: string, rule: string, value: unknown): string {
   return `Expected \`${name}\` to be ${rule}, got ${describe(value)}`;
 }
 
+/** The same for what must not be shown, such as a payload or a key: only its type is told. */
+export function expectedType(name: string, rule: string, value: unknown): string {
+  return `Expected \`${name}\` to be ${rule}, got ${describeType(value)}`;
+}
+
+/** Tells what sort of value it is, and how long a text is. Never throws. */
+export function describeType(value: unknown): string {
+  if (typeof value === "string") return `a text of ${value.length} characters`;
+  return ["number", "bigint", "boolean"].includes(typeof value) ? `a ${typeof value}` : describe(value);
+}
+
 /**
- * Tells a value and its type in a few words, at most 80 characters. Never throws, whatever it is
- * given.
+ * Tells a value and its type in a few words, at most 80 characters; of a URL, which may hold a
+ * password, no more than that it is one. Never throws, whatever it is given.
  */
 export function describe(value: unknown): string {
   try {
@@ -200,6 +211,7 @@ function describeAny(value: unknown): string {
     case "undefined":
       return "undefined";
     case "string":
+      if (value.includes("://")) return "a URL (string)";
       return `${short(JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value))} (string)`;
     case "number":
     case "boolean":

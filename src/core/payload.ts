@@ -1,4 +1,4 @@
-import { PayloadError, describe } from "./errors.ts";
+import { PayloadError, describe, describeType } from "./errors.ts";
 
 /** The largest payload by default, in bytes of its JSON text: 1 MiB. */
 export const MAX_PAYLOAD_BYTES = 1_048_576;
@@ -68,7 +68,7 @@ function check(value: unknown, path: string, depth: number, kind: string): void 
       if (value !== null) checkObject(value, path, depth, kind);
       return;
     default:
-      throw refuse(kind, path, describe(value));
+      throw refuse(kind, path, describeType(value));
   }
 }
 

@@ -1,4 +1,4 @@
-import { OptionError, expected } from "./errors.ts";
+import { OptionError, expected, expectedType } from "./errors.ts";
 
 /**
  * The part of a Standard Schema (https://standardschema.dev, version 1) that millrace uses, so that
@@ -83,17 +83,24 @@ export function checkJobs(jobs: unknown): asserts jobs is JobSchemas {
 /** The longest name of a kind, a queue, a source or a label, in characters. */
 export const MAX_NAME_LENGTH = 200;
 
+const NAME = `a text of 1 to ${MAX_NAME_LENGTH} characters without NUL or lone surrogates`;
+
 /**
  * Checks a name: 1 to 200 characters, no NUL, no lone surrogate, not only white space.
  *
  * @throws OptionError
  */
 export function checkName(what: string, name: unknown): asserts name is string {
-  if (!isName(name)) {
-    throw new OptionError(
-      expected(what, `a text of 1 to ${MAX_NAME_LENGTH} characters without NUL or lone surrogates`, name),
-    );
-  }
+  if (!isName(name)) throw new OptionError(expected(what, NAME, name));
+}
+
+/**
+ * Checks the key of a job, which no message shows.
+ *
+ * @throws OptionError
+ */
+export function checkKey(key: unknown): asserts key is string {
+  if (!isName(key)) throw new OptionError(expectedType("key", NAME, key));
 }
 
 /** Whether something is a name as `checkName` has it. */
@@ -107,13 +114,36 @@ export function isName(name: unknown): name is string {
   );
 }
 
-/** One line that tells the issues of a validation, without the values. */
-export function describeIssues(issues: readonly ValidationIssue[]): string {
+/**
+ * One line that tells the issues of a validation. What a schema says is left out where it quotes the
+ * value that it refuses, as some do.
+ */
+export function describeIssues(issues: readonly ValidationIssue[], value: unknown): string {
   return issues
     .slice(0, 5)
-    .map(({ message, path }) => {
-      const where = (path ?? []).map((part) => String(typeof part === "object" ? part.key : part)).join(".");
-      return where === "" ? message : `${where}: ${message}`;
+    .map(({ message, path = [] }) => {
+      const keys = path.map((part) => (typeof part === "object" ? part.key : part));
+      const told = quotes(message, value, keys) ? "does not fit (what its schema says quotes it)" : message;
+      return [...(keys.length === 0 ? [] : [keys.map(String).join(".")]), told].join(": ");
     })
     .join("; ");
+}
+
+/** Whether a message has a text or a number in it of what is at a path. */
+function quotes(message: string, value: unknown, keys: readonly PropertyKey[]): boolean {
+  const words = message.split(/[^\p{L}\p{N}]+/u);
+  const leaves: unknown[] = [];
+  try {
+    const part = keys.reduce((whole, key) => Reflect.get(Object(whole) as object, key) as unknown, value);
+    JSON.stringify(part ?? value, (_, leaf: unknown) => (leaves.push(leaf), leaf));
+  } catch {
+    return true; // a cycle, a BigInt, a getter
+  }
+  return leaves.some((leaf) => {
+    if (typeof leaf !== "string" && typeof leaf !== "number") return false;
+    const text = String(leaf);
+    // Short ones are looked for as words: else a payload of "a" would hide every message.
+    if (/^\w{1,2}$/.test(text)) return words.includes(text);
+    return [text, JSON.stringify(text).slice(1, -1)].some((form) => message.includes(form));
+  });
 }

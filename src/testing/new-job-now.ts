@@ -34,7 +34,7 @@ function checkPayload(kind: string, schema: PayloadSchema, payload: unknown): vo
     result.then(undefined, () => undefined);
     throw new OptionError(asyncSchema(kind));
   }
-  if (result.issues !== undefined) throw unfit(kind, result.issues);
+  if (result.issues !== undefined) throw unfit(kind, result.issues, payload);
 }
 
 /** The message for a schema that answers with a promise. */

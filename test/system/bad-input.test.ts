@@ -73,7 +73,7 @@ describe("enqueue", () => {
 
   it.each<[string, unknown, string]>([
     ["undefined", undefined, "payload is undefined"],
-    ["a BigInt", { n: 1n }, "payload.n is 1 (bigint)"],
+    ["a BigInt", { n: 1n }, "payload.n is a bigint"],
     ["a cycle", cycle, "cycle"],
     ["NUL", { a: ["x\u0000"] }, "payload.a[0] is a text with a NUL"],
     ["NUL in a key", { "x\u0000": 1 }, "NUL"],
@@ -121,7 +121,7 @@ describe("enqueue", () => {
 
   it.each<[string, unknown, string]>([
     ["null", null, "Expected `job options` to be an object, got null"],
-    ["a number", 5, "Expected `job options` to be an object, got 5 (number)"],
+    ["a number", 5, "Expected `job options` to be an object, got a number"],
     ["an array", [], "Expected `job options` to be an object, got an array of 0"],
     ["a misspelt transaction", { txn: {} }, 'Unknown option "txn" (string) in the job options'],
     ["no transaction at all", { tx: null }, "Expected `tx` to be an open transaction"],
@@ -139,7 +139,7 @@ describe("enqueue", () => {
       {},
       "Expected `jobs[1]` to be an object, got null",
     ],
-    ["a text among the jobs", ["work"], {}, 'Expected `jobs[0]` to be an object, got "work" (string)'],
+    ["a text among the jobs", ["work"], {}, "Expected `jobs[0]` to be an object, got a text of 4 characters"],
     [
       "an unknown option",
       [{ kind: "work", payload: 1, delay: 5 }],

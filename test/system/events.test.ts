@@ -106,7 +106,7 @@ describe("a subscriber", () => {
     let thrown = 0;
     worker.event$.subscribe(() => {
       thrown += 1;
-      throw new Error("a subscriber of the app threw");
+      throw Object.assign(new Error("a subscriber of the app threw"), { told: MARKER });
     });
     const heard = record(worker.event$);
     await client.enqueueMany([1, 2, 3].map((n) => ({ kind: "work", payload: n }) as const));
@@ -117,8 +117,9 @@ describe("a subscriber", () => {
     expect(log.lines()).toHaveLength(thrown);
     expect(log.lines()[0]).toMatchObject({
       msg: "a subscriber of events threw",
-      err: { message: "a subscriber of the app threw" },
+      err: { type: "Error", message: "a subscriber of the app threw" },
     });
+    expect(log.text()).not.toContain(MARKER);
   });
 
   it("that throws in an operator of its own ends alone", async () => {

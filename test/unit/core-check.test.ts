@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { checkOptions, integer, milliseconds, rule } from "../../src/core/check.ts";
+import { checkOptions, hiding, integer, milliseconds, rule } from "../../src/core/check.ts";
 import { MAX_DELAY_MS, OptionError } from "../../src/core/errors.ts";
 
 const RULES = {
@@ -51,6 +51,29 @@ describe("checkOptions", () => {
     expect(() => checkOptions("options", {}, RULES)).not.toThrow();
     const options = { concurrency: 1, priority: undefined, leaseDurationMs: 1_000, label: "a" };
     expect(() => checkOptions("options", options, RULES)).not.toThrow();
+  });
+
+  it.each([
+    ["postgres://mill:grist@host/db", "a text of 29 characters"],
+    [4711, "a number"],
+    [4711n, "a bigint"],
+    [["grist"], "an array of 1"],
+    [null, "null"],
+  ])("does not show what stands in the place of options: %o", (given, words) => {
+    expect(() => checkOptions("options", given, RULES)).toThrow(
+      new OptionError(`Expected \`options\` to be an object, got ${words}`),
+    );
+  });
+
+  it.each([
+    ["grist", "a text of 5 characters"],
+    [4711, "a number"],
+    [{ grist: 1 }, "an object"],
+  ])("does not show what a rule hides: %o", (key, words) => {
+    const rules = { key: hiding(rule("a key", () => false)) };
+    expect(() => checkOptions("options", { key }, rules)).toThrow(
+      new OptionError(`Expected \`key\` to be a key, got ${words}`),
+    );
   });
 
   it("names the option, the rule and the value", () => {

@@ -85,6 +85,7 @@ suite("describe", () => {
     ["", '"" (string)'],
     ["grain", '"grain" (string)'],
     ["a\nb", '"a\\nb" (string)'],
+    ["postgres://mill:grist@host/db", "a URL (string)"],
     [[], "an array of 0"],
     [[1, 2], "an array of 2"],
     [{}, "an object"],

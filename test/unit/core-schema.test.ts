@@ -99,12 +99,41 @@ describe("describeIssues", () => {
       { message: "odd" },
       { message: "strange", path: [Symbol("x")] },
     ];
-    expect(describeIssues(issues)).toBe("user.name.0: too short; missing; odd; Symbol(x): strange");
+    expect(describeIssues(issues, {})).toBe("user.name.0: too short; missing; odd; Symbol(x): strange");
   });
 
   it("tells the first five", () => {
     const issues = Array.from({ length: 9 }, (_, index) => ({ message: `${index}` }));
-    expect(describeIssues(issues)).toBe("0; 1; 2; 3; 4");
-    expect(describeIssues([])).toBe("");
+    expect(describeIssues(issues, {})).toBe("0; 1; 2; 3; 4");
+    expect(describeIssues([], {})).toBe("");
+  });
+
+  const circular: Record<string, unknown> = {};
+  circular["self"] = circular;
+  const trap = Object.defineProperty({}, "text", { get: () => expect.fail("a trap"), enumerable: true });
+
+  it.each<[string, unknown, readonly string[] | undefined]>([
+    ['Expected a number but received "the secret"', { text: "the secret" }, ["text"]],
+    ['must be a number (was {"text":"the secret"})', { text: "the secret" }, undefined],
+    ['received "the \\"secret\\""', { text: 'the "secret"' }, ["text"]],
+    ["must not be 4711", { numbers: [1, 4711] }, ["numbers"]],
+    ["was 4711", 4711n, []],
+    ["was -5", { number: -5 }, ["number"]],
+    ["was 5", { number: 5 }, ["number"]],
+    ["was secret, not a number", { text: "secret" }, ["text"]],
+    ["was secret", { text: "secret" }, ["missing"]],
+    ["whatever", circular, undefined],
+    ["whatever", trap, ["text"]],
+  ])("leaves out what quotes the value: %s", (message, value, path) => {
+    const told = describeIssues([{ message, ...(path && { path }) }], value);
+    expect(told).toMatch(/^(?:\w+: )?does not fit \(what its schema says quotes it\)$/u);
+  });
+
+  it.each<[string, unknown, readonly string[] | undefined]>([
+    ["must be from 10 up", { age: 1 }, ["age"]],
+    ["is too short", { text: "x", other: "short" }, ["text"]],
+    ["is required", { text: null, flag: true }, ["text"]],
+  ])("keeps what does not: %s", (message, value, path) => {
+    expect(describeIssues([{ message, ...(path && { path }) }], value)).toContain(message);
   });
 });
