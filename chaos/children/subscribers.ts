@@ -209,7 +209,9 @@ async function unprotected(client: Client<typeof jobs>): Promise<number> {
 }
 
 function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = [sorted[(values.length - 1) >> 1], sorted[values.length >> 1]];
+  return middle.reduce<number>((sum, value) => sum + (value ?? 0) / 2, 0);
 }
 
 async function main(order: SubscribersOrder): Promise<void> {

@@ -26,7 +26,7 @@ export const t25: ChaosTest = {
     const order: SubscribersOrder = {
       connectionString: database.connectionString,
       jobs: size(12_000, 5_500),
-      rounds: 5,
+      rounds: 4,
       many: 1_000,
     };
     await using child = startChild<SubscribersSaid>("subscribers", order, ["--expose-gc"]);
