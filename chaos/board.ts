@@ -32,6 +32,7 @@ import { t30 } from "./tests/t30-large-ids.ts";
 import { t31 } from "./tests/t31-agreement.ts";
 import { t32 } from "./tests/t32-explorer.ts";
 import { t34 } from "./tests/t34-roles.ts";
+import { t35 } from "./tests/t35-secrets.ts";
 import { t36 } from "./tests/t36-notify-flood.ts";
 
 /** The fault board, in its order. `docs/reliability.md` shows it with its last figures. */
@@ -69,5 +70,6 @@ export const BOARD: readonly ChaosTest[] = [
   t31,
   t32,
   t34,
+  t35,
   t36,
 ];
