@@ -31,6 +31,7 @@ import { t29 } from "./tests/t29-names.ts";
 import { t30 } from "./tests/t30-large-ids.ts";
 import { t31 } from "./tests/t31-agreement.ts";
 import { t32 } from "./tests/t32-explorer.ts";
+import { t33 } from "./tests/t33-soak.ts";
 import { t34 } from "./tests/t34-roles.ts";
 import { t35 } from "./tests/t35-secrets.ts";
 import { t36 } from "./tests/t36-notify-flood.ts";
@@ -69,6 +70,7 @@ export const BOARD: readonly ChaosTest[] = [
   t30,
   t31,
   t32,
+  t33,
   t34,
   t35,
   t36,
