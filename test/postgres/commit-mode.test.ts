@@ -34,7 +34,7 @@ describe("commits that do not wait for the disk", () => {
     const on = await openBench(database);
     await on.add();
     const worker = await on.worker();
-    const request = [worker, "default", "{mill}", 1, 1, "{}", "{}", 1];
+    const request = [worker, "default", "{mill}", 1, 1, "{}", "{}", 1, "0", "0"];
     expect(await modeOf(sql.claim, request)).toEqual(["off", "on"]);
     expect(await modeOf(sql.heartbeat, [worker, 1_000])).toEqual(["off", "on"]);
   });
