@@ -42,7 +42,7 @@ describe("checkEventsOptions", () => {
       { from: "now", types: ["failed"] },
       'Expected `types` to be left out, or to have "succeeded" among them, where `from` is given, got an array of 1',
     ],
-    ["mail", 'Expected `options of events` to be an object, got a text of 4 characters'],
+    ["mail", "Expected `options of events` to be an object, got a text of 4 characters"],
     [null, "Expected `options of events` to be an object, got null"],
   ])("refuses %j", (filter, message) => {
     expect(() => checkEventsOptions(filter)).toThrow(new OptionError(message));
