@@ -86,7 +86,7 @@ describe("a worker that sleeps through its lease", () => {
   it("writes nothing when it wakes, says so, and comes back as a new incarnation", async () => {
     const sleeper = await child({ leaseDurationMs: LEASE_MS, label: "sleeper" });
     const client = open();
-    const id = await client.enqueue("deed", { sleepMs: 300 });
+    const id = await client.enqueue("deed", { sleepMs: 2_000 });
     await sleeper.event("attempt-started");
     sleeper.kill("SIGSTOP");
     const stillRuns = gate();
