@@ -218,16 +218,14 @@ export function canEnd(world: World): boolean {
   const last = { label: "last", queues: ["default"], leaseDurationMs: LEASE_MS };
   const workerId = answerOf(store.register(last));
   const wanted = { kinds: ["work"], limit: 100, startLimit: 100, started: [] };
-  const jobs = Array.from({ length: bounds.jobs }, (_, n) => queueOf(String(n + 1))).flatMap((queue) =>
-    answerOf(store.claim({ workerId, queue, ...wanted })),
-  );
   const outcome = { type: "succeeded", result: undefined } as const;
-  answerOf(
-    store.settle(
-      workerId,
-      jobs.map(({ id, token }) => ({ id, token, outcome })),
-    ),
-  );
+  const queues = Array.from({ length: bounds.jobs }, (_, n) => queueOf(String(n + 1)));
+  // A worker holds one suspect at a time, so each may have to wait for all others.
+  for (const _round of queues) {
+    const jobs = queues.flatMap((queue) => answerOf(store.claim({ workerId, queue, ...wanted })));
+    const settlements = jobs.map(({ id, token }) => ({ id, token, outcome }));
+    answerOf(store.settle(workerId, settlements));
+  }
   return store.jobs().every(({ state }) => state === "failed");
 }
 
