@@ -23,7 +23,7 @@ import type { Observations } from "./observing.ts";
 import { operating } from "./operating.ts";
 import type { OperatorCalls } from "./operating.ts";
 import { DEFAULTS } from "./options.ts";
-import { configOf, openPool, runIn, transactIn } from "./postgres/database.ts";
+import { QUERY_TIMEOUT_MS, configOf, openPool, runIn, transactIn } from "./postgres/database.ts";
 import type { Database, RunSettings } from "./postgres/database.ts";
 import { migrate } from "./postgres/migrate.ts";
 import type { Migrated } from "./postgres/migrate.ts";
@@ -222,12 +222,13 @@ function callsOf(pool: pg.Pool | undefined, config: pg.PoolConfig, settings: Run
     return openPool(config, { max: CALL_CONNECTIONS, applicationName: "millrace calls", ...settings });
   }
   const sockets = createSockets();
+  const limited = { ...settings, callTimeoutMs: QUERY_TIMEOUT_MS };
   // An idle connection that dies ends the process when nobody listens.
   if (pool.listenerCount("error") === 0) pool.on("error", () => undefined);
   return {
     pool,
-    run: runIn(pool, settings),
-    transact: transactIn(pool, settings),
+    run: runIn(pool, limited),
+    transact: transactIn(pool, limited),
     stream: sockets.open,
     close: async () => {
       await sockets.closed();

@@ -44,6 +44,11 @@ export interface RunSettings {
    */
   readonly throughPooler?: boolean;
   /**
+   * Milliseconds until a statement is given up, where the pool has no such limit, for it is the app's.
+   * Default: the pool's.
+   */
+  readonly callTimeoutMs?: number;
+  /**
    * Called when the server refused a write because it takes reads only, as the old primary does after
    * a failover. The pool has none of its idle connections any more then.
    */
@@ -60,7 +65,8 @@ export interface PoolSettings extends RunSettings {
   readonly queryTimeoutMs?: number;
 }
 
-const QUERY_TIMEOUT_MS = 30_000;
+/** How long a statement may take, in milliseconds. */
+export const QUERY_TIMEOUT_MS = 30_000;
 
 /** The share of `queryTimeoutMs` that the server has, so that its own, clearer error comes first. */
 const SERVER_SHARE = 0.9;
@@ -173,13 +179,17 @@ function told(
   return withoutValues(error, statement);
 }
 
+/** A query with a timeout of its own, which `pg` knows and its types do not. */
+export type TimedQuery = pg.QueryConfig<unknown[]> & { readonly query_timeout?: number };
+
 /** A statement is prepared under its name, but not through a pooler. */
 function queryOf(
   { name, text }: Statement,
   values: readonly unknown[],
-  { throughPooler = false }: RunSettings,
-): pg.QueryConfig<unknown[]> {
-  return { ...(throughPooler ? {} : { name }), text, values: [...values] };
+  { throughPooler = false, callTimeoutMs }: RunSettings,
+): TimedQuery {
+  const limit = callTimeoutMs === undefined ? {} : { query_timeout: callTimeoutMs };
+  return { ...(throughPooler ? {} : { name }), text, values: [...values], ...limit };
 }
 
 /** Asks once whether transactions of this role are something else than READ COMMITTED by default. */

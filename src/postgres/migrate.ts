@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type pg from "pg";
 import { SchemaError } from "../core/errors.ts";
 import { channelOf } from "./channel.ts";
+import type { TimedQuery } from "./database.ts";
 import { quoteIdentifier, quoteLiteral } from "./identifier.ts";
 import { MIGRATIONS, SCHEMA_VERSION } from "./migrations/index.ts";
 import type { Migration, Names } from "./migrations/migration.ts";
@@ -18,6 +19,9 @@ export interface Migrated {
 /** How long the tables may be waited for, in milliseconds: then the app goes on and this fails. */
 const LOCK_TIMEOUT_MS = 10_000;
 
+/** How long a step may take, in milliseconds: as long as timers go. An index of a large table takes its time. */
+const STEP_TIMEOUT_MS = 2 ** 31 - 1;
+
 const RUN_MIGRATE = "run `await client.migrate()` or `npx millrace migrate`";
 
 /**
@@ -33,7 +37,7 @@ export async function migrate(pool: pg.Pool, schema: string): Promise<Migrated> 
   return withClient(pool, async (client) => {
     await client.query("begin isolation level read committed");
     await client.query("set local statement_timeout = 0");
-    await client.query("select pg_advisory_xact_lock($1::bigint)", [lockKey(schema)]);
+    await patiently(client, "select pg_advisory_xact_lock($1::bigint)", [lockKey(schema)]);
     await client.query(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`);
     await client.query("set local client_min_messages = warning");
     const migrated = await migrateLocked(client, schema);
@@ -84,8 +88,18 @@ async function migrateLocked(client: pg.ClientBase, schema: string): Promise<Mig
   const steps = MIGRATIONS.filter(({ version }) => version > from);
   if (steps.length === 0) return { from, to: from };
   if (ledger === undefined) await client.query(headSql(schema));
-  for (const step of steps) await client.query(stepSql(step, schema));
+  for (const step of steps) await patiently(client, stepSql(step, schema));
   return { from, to: SCHEMA_VERSION };
+}
+
+/** Runs a statement that the timeout of the pool must not end. */
+async function patiently(
+  client: pg.ClientBase,
+  text: string,
+  values: readonly unknown[] = [],
+): Promise<void> {
+  const query: TimedQuery = { text, values: [...values], query_timeout: STEP_TIMEOUT_MS };
+  await client.query(query);
 }
 
 function headSql(schema: string): string {

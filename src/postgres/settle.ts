@@ -20,8 +20,8 @@ type SettledRow = {
  *
  * A connection that breaks may break after the commit and before its reply: cutting the reply of 50
  * inserts left all 50 committed. A caller that then tries again with the same array is refused,
- * because its first write took the claims away. That is found out: while the worker's row is there,
- * nobody else can have taken them, since recovery removes that row before anybody else claims.
+ * because its first write took the claims away. That is found out: while the worker's lease stands,
+ * nobody else can have taken them.
  */
 export function settling(run: Run, sql: Statements): Settle {
   const uncertain = new WeakSet<readonly Settlement[]>();

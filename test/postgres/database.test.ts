@@ -47,6 +47,16 @@ describe("openPool", () => {
     );
   });
 
+  it("gives a statement up on a pool of the app's, which may have no limit", async () => {
+    const pool = new pg.Pool({ connectionString: database.connectionString, max: 1 });
+    onTestFinished(() => pool.end());
+    const run = runIn(pool, { callTimeoutMs: 200 });
+    const error: unknown = await run(slow).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ message: "Query read timeout" });
+    expect(isTransient(error)).toBe(true);
+    expect(await run(one)).toEqual([{ one: 1 }]);
+  });
+
   it("leaves a server that takes reads only, with the connections that wait as well", async () => {
     const { run, transact, pool, onReadOnly } = openThree();
     for (const write of [() => run(forbidden), () => transact((inside) => inside(forbidden))]) {

@@ -3,6 +3,7 @@ import { describe, expect, inject, it, onTestFinished } from "vitest";
 import { SchemaError } from "../../src/core/errors.ts";
 import { MIGRATIONS, SCHEMA_VERSION } from "../../src/postgres/migrations/index.ts";
 import { checkSchema, migrate, migrationSql } from "../../src/postgres/migrate.ts";
+import { until } from "../support/postgres.ts";
 import { inServer, urlOf } from "../support/postgres-server.ts";
 
 let made = 0;
@@ -68,6 +69,25 @@ describe("migrate", () => {
       "select count(*)::int as tables from pg_tables where schemaname = 'millrace'",
     );
     expect(rows).toEqual([{ tables: 1 }]);
+  });
+
+  it("waits for another one longer than the pool lets a query take", async () => {
+    const pool = await emptyDatabase();
+    const patient = new pg.Pool({ ...pool.options, query_timeout: 100 });
+    onTestFinished(() => patient.end());
+    await migrate(pool, "millrace");
+    const other = await pool.connect();
+    const [lock = ""] = /select pg_advisory_xact_lock.*/.exec(migrationSql("millrace")) ?? [];
+    await other.query("begin");
+    await other.query(lock);
+    const migrated = migrate(patient, "millrace");
+    await until(
+      pool,
+      "select from pg_stat_activity where wait_event = 'advisory' and now() - query_start > interval '0.3 s'",
+    );
+    await other.query("commit");
+    other.release();
+    expect(await migrated).toEqual({ from: SCHEMA_VERSION, to: SCHEMA_VERSION });
   });
 
   it("works whatever the role's settings are", async () => {

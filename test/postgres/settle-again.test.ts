@@ -66,6 +66,22 @@ describe("settling, when the reply to a write was lost", () => {
     expect((await settle(workerId, strangers)).accepted).toEqual([]);
   });
 
+  it("refuses what was recovered while the worker's row stands, for not all of it was yet", async () => {
+    const on = await openBench(database);
+    await on.addAll(Array.from({ length: 3 }, () => newJob()));
+    const workerId = await on.worker();
+    const held = await on.claim(workerId, { limit: 3, startLimit: 1 });
+    await on.expireLease(workerId);
+    const recovered = await on.recover(1);
+    expect(recovered.jobs).toHaveLength(2);
+    const settle = settling(breaksAfterCommit(), sql);
+    const settlements = held
+      .filter(({ id }) => recovered.jobs.some((job) => job.id === id))
+      .map(({ id, token }) => ({ id, token, outcome: SUCCEEDED }));
+    await expect(settle(workerId, settlements)).rejects.toThrow("ECONNRESET");
+    expect((await settle(workerId, settlements)).accepted).toEqual([]);
+  });
+
   it("still refuses a job that its handler completed in a transaction of its own", async () => {
     const on = await openBench(database);
     const { workerId, claims } = await claimed(on);

@@ -1,4 +1,5 @@
 import { INTO, values } from "../columns.ts";
+import { HAS_NOTIFY_ROOM } from "../notify-room.ts";
 import { cancelJobs } from "./cancel-jobs.ts";
 import type { Migration } from "./migration.ts";
 import { PLPGSQL } from "./plpgsql.ts";
@@ -114,10 +115,11 @@ begin
     returning queue
   )
   select array(select distinct queue from now_pending) into ready;
-  perform pg_notify(${channel}, json_build_object('queue', q)::text) from unnest(ready) q;
+  perform pg_notify(${channel}, json_build_object('queue', q)::text) from unnest(ready) q
+    where ${HAS_NOTIFY_ROOM};
   perform pg_notify(${channel}, json_build_object('queue', s.queue, 'dueInMs',
             ceil(extract(epoch from min(s.run_at) - moment) * 1000)::bigint)::text)
-     from ${schema}.scheduled s where s.id = any(children) group by s.queue;
+     from ${schema}.scheduled s where s.id = any(children) and ${HAS_NOTIFY_ROOM} group by s.queue;
   return ready;
 end $$;
 

@@ -1,6 +1,7 @@
 import { MAX_DELAY_MS } from "../../core/errors.ts";
 import { UNKNOWN_PARENT } from "../database-error.ts";
 import { INTO } from "../columns.ts";
+import { HAS_NOTIFY_ROOM } from "../notify-room.ts";
 import { jobKeys } from "./job-keys.ts";
 import type { Migration } from "./migration.ts";
 
@@ -131,7 +132,7 @@ begin
     array[date_part('epoch', due) * 1000], array[max_attempts], array[source], array[null::bigint],
     array[null::text], array[keep_result_ms], array[coalesce(after, '{}')::text], array[after_failure],
     array[key]) e;
-  if written = '{}' then return job; end if;
+  if written = '{}' or not ${HAS_NOTIFY_ROOM} then return job; end if;
   if exists (select from ${schema}.pending p where p.id = job) then
     perform pg_notify(${channel}, json_build_object('queue', queue)::text);
   elsif exists (select from ${schema}.scheduled s where s.id = job) then

@@ -1,4 +1,5 @@
 import { INTO, values } from "../columns.ts";
+import { HAS_NOTIFY_ROOM } from "../notify-room.ts";
 import { PLPGSQL } from "./plpgsql.ts";
 
 /** Above this many bytes of orders a further notification is begun: one order has at most 3,200. */
@@ -88,6 +89,6 @@ begin
              from (select c.id, json_build_object('worker', c.worker_id::text, 'id', c.id::text, 'token', c.token,
                             'reason', left(c.cancel_reason, ${NOTICE_REASON}))::text as text
                      from ${schema}.claimed c where c.id = any(marked_ids)) n) o
-    group by o.part;
+    where ${HAS_NOTIFY_ROOM} group by o.part;
 end $$;
 `;

@@ -1,4 +1,5 @@
 import { INTO } from "../columns.ts";
+import { HAS_NOTIFY_ROOM } from "../notify-room.ts";
 
 /**
  * ENQUEUE: writes jobs that wait for nothing and have no key, all or none.
@@ -55,4 +56,4 @@ select e.ids::text[], e.inserted::text[], date_part('epoch', clock_timestamp()) 
  * notifying commit takes a lock on the whole database; or inside the app's own transaction.
  */
 export const notify = (): string => `
-select count(pg_notify($1, u.payload)) from unnest($2::text[]) as u (payload)`;
+select count(pg_notify($1, u.payload)) from unnest($2::text[]) as u (payload) where ${HAS_NOTIFY_ROOM}`;

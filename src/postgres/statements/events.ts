@@ -1,3 +1,5 @@
+import { HAS_NOTIFY_ROOM } from "../notify-room.ts";
+
 /** Not on the disk before it is answered: a row that a crash of Postgres undoes is written again. */
 const ASYNCHRONOUS = "set_config('synchronous_commit', 'off', true)";
 
@@ -23,7 +25,7 @@ with ${oldSubscribers(schema, "and o.id <> $1::uuid")}, mine as (
   on conflict (id) do update set filters = excluded.filters, expires_at = excluded.expires_at
   returning ${ASYNCHRONOUS}
 )
-select pg_notify($4, $5) from mine`;
+select pg_notify($4, $5) from mine where ${HAS_NOTIFY_ROOM}`;
 
 /**
  * RENEW_SUBSCRIBER: keeps the row of process `$1` for `$2` milliseconds from now; no row where it has
@@ -43,7 +45,7 @@ export const removeSubscriber = (schema: string): string => `
 with gone as (
   delete from ${schema}.subscribers s where s.id = $1::uuid returning ${ASYNCHRONOUS}
 )
-select pg_notify($2, $3) from gone`;
+select pg_notify($2, $3) from gone where ${HAS_NOTIFY_ROOM}`;
 
 /**
  * READ_COMPLETED: up to `$2` jobs whose result is kept, after the position `$1` and in that order; see

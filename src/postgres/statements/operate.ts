@@ -1,4 +1,5 @@
 import { INTO, values } from "../columns.ts";
+import { HAS_NOTIFY_ROOM } from "../notify-room.ts";
 
 /** What an operator's retry resets. The errors stay, and so does the token: it only grows. */
 const fresh = { attempt: "0", crashes: "0", run_at: "clock_timestamp()", progress: "null" };
@@ -9,6 +10,7 @@ now_pending as (
   insert into ${schema}.pending (${INTO}) select ${values("g", fresh)} from gone g
 ), told as materialized (
   select pg_notify($1, json_build_object('queue', q.queue)::text) from (select distinct queue from gone) q
+   where ${HAS_NOTIFY_ROOM}
 )`;
 
 /**

@@ -121,12 +121,13 @@ select ${refused},
  * SETTLED_BEFORE: which of the refused claims `$2` an earlier call of worker `$1` must have settled,
  * given that its reply was lost.
  *
- * Called only when such a call was repeated. The worker's row is there, so nobody recovered its
+ * Called only when such a call was repeated. The worker's lease stands, so nobody recovered its
  * claims. A job that succeeded (`$3`) needs no more proof; any other must still have a row that is not
  * completed, or the handler has completed it in a transaction of its own. Locks nothing; looks each job up by the
  * primary keys of the tables.
  */
 export const settledBefore = (schema: string): string => `
 select u.id::text from unnest($2::bigint[], $3::boolean[]) as u (id, succeeded)
- where exists (select from ${schema}.workers w where w.id = $1::bigint)
+ where exists (select from ${schema}.workers w
+                where w.id = $1::bigint and w.lease_expires_at > clock_timestamp())
    and (u.succeeded or (select true from ${schema}.jobs j where j.id = u.id and j.state <> 'completed' limit 1))`;
