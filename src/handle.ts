@@ -121,7 +121,7 @@ export function spawn(
     start({ shutdown$, abort$ }).subscribe({
       next: (event) => {
         note(event);
-        event$.next(event);
+        if (event$.observed) event$.next(event);
         if (event.type === "started" || event.type === "start-failed" || event.type === "exited")
           resolve(handle);
       },

@@ -59,18 +59,25 @@ export function resolveHandlers(
   }
   // A Map: a kind called `constructor` must not find what every object has.
   const byKind = new Map<string, Handler>();
+  /** Those that check. */
+  const schemas = new Map<string, JobSchemas[string]>();
   for (const [kind, handler] of Object.entries(handlers)) {
     if (handler === undefined) continue;
     if (!Object.hasOwn(jobs, kind)) throw new OptionError(unknownKind(jobs, kind));
     if (typeof handler !== "function")
       throw new OptionError(expected(`handlers.${kind}`, "a function", handler));
     byKind.set(kind, handler as Handler);
+    const schema = jobs[kind];
+    if (schema !== undefined && !isUnchecked(schema)) schemas.set(kind, schema);
   }
   if (byKind.size === 0) throw new OptionError("Expected `handlers` to have at least one handler, got none");
   return {
     kinds: [...byKind.keys()],
     handlerOf: (kind) => byKind.get(kind),
-    prepare: (job) => prepare(jobs, job),
+    prepare: (job) => {
+      const schema = schemas.get(job.kind);
+      return schema === undefined ? job : prepare(schema, job);
+    },
   };
 }
 
@@ -98,9 +105,7 @@ export function unknownKind(jobs: JobSchemas, kind: unknown): string {
  *
  * @throws PayloadError, which fails the job for good: the next attempt would find the same payload.
  */
-function prepare(jobs: JobSchemas, job: ClaimedJob): ClaimedJob | Promise<ClaimedJob> {
-  const schema = Object.hasOwn(jobs, job.kind) ? jobs[job.kind] : undefined;
-  if (schema === undefined || isUnchecked(schema)) return job;
+function prepare(schema: JobSchemas[string], job: ClaimedJob): ClaimedJob | Promise<ClaimedJob> {
   const accept = (result: ValidationResult<unknown>): ClaimedJob => {
     if (result.issues === undefined) return { ...job, payload: result.value };
     throw new PayloadError(

@@ -20,6 +20,7 @@ import type { WorkerEvent } from "./core/events.ts";
 import type { ClaimedJob } from "./core/job.ts";
 import type { Ended, Progressed } from "./core/outcome.ts";
 import { interrupts } from "./stages/interrupts.ts";
+import { branch } from "./rx/branch.ts";
 import { withCompanion } from "./rx/with-companion.ts";
 import type { Step } from "./stages/attempt.ts";
 import { drain } from "./stages/drain.ts";
@@ -131,13 +132,8 @@ export function pipeline(stages: Stages): Observable<WorkerEvent> {
           ),
         );
         const settled$ = merge(...lanes).pipe(
-          connect((step$) =>
-            merge(
-              step$.pipe(filter(isEvent)),
-              step$.pipe(filter(isProgressed), progress),
-              step$.pipe(filter(isEnded), stages.settle(giveUp$)),
-            ),
-          ),
+          branch(isProgressed, progress),
+          branch(isEnded, stages.settle(giveUp$)),
         );
         const work$ = settled$.pipe(
           // Children of settled jobs became ready: back to the lanes.
@@ -171,14 +167,10 @@ function waitedFor(interrupt$: Observable<InterruptReason>, graceMs: number): Ob
   return interrupt$.pipe(delayWhen((reason) => timer(reason === "aborted" ? graceMs : 2 * graceMs)));
 }
 
-function isEnded(step: Step): step is Ended {
+function isEnded(step: WorkerEvent | Ended): step is Ended {
   return step.type === "ended";
 }
 
 function isProgressed(step: Step): step is Progressed {
   return step.type === "progressed";
-}
-
-function isEvent(step: Step): step is WorkerEvent {
-  return step.type !== "ended" && step.type !== "progressed";
 }

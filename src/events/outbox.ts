@@ -60,7 +60,7 @@ export function createOutbox({
   let greets = false;
 
   const isWanted = (event: WorkerEvent): boolean =>
-    sure !== undefined || (filters ?? []).some((filter) => matches(filter, event));
+    sure !== undefined || (filters?.some((filter) => matches(filter, event)) ?? false);
   const trim = (): void => {
     // In steps, for it moves all that stays.
     if (entries.length < limit * 1.25) return;

@@ -8,18 +8,17 @@ import type { AttemptError, ClaimedJob, FailedJob } from "../core/job.ts";
  * these types changes nothing here.
  */
 
-/** A row of CLAIM. */
+/** A row of CLAIM. Null stands for what most jobs have: see there. */
 export type ClaimRow = {
   readonly id: string;
   readonly kind: string;
-  readonly queue: string;
   readonly payload: string;
   readonly source: string | null;
-  readonly priority: number;
-  readonly attempt: number;
+  readonly priority: number | null;
+  readonly attempt: number | null;
   readonly max_attempts: number;
-  readonly crashes: number;
-  readonly token: number;
+  readonly crashes: number | null;
+  readonly token: number | null;
   readonly created_at_ms: number;
   readonly wait_ms: number;
   readonly timeout_ms: number | null;
@@ -55,19 +54,20 @@ export type RecoveredRow = {
   readonly state: RecoveredJob["state"];
 };
 
-/** Makes a claimed job of its row. */
-export function claimedJob(row: ClaimRow): ClaimedJob {
+/** Makes a claimed job of its row, and of the queue that it was claimed from. */
+export function claimedJob(row: ClaimRow, queue: string): ClaimedJob {
+  const attempt = row.attempt ?? 1;
   return {
     id: row.id,
     kind: row.kind,
-    queue: row.queue,
+    queue,
     payload: JSON.parse(row.payload) as unknown,
     source: row.source ?? undefined,
-    priority: row.priority,
-    attempt: row.attempt,
+    priority: row.priority ?? 0,
+    attempt,
     maxAttempts: row.max_attempts,
-    crashes: row.crashes,
-    token: row.token,
+    crashes: row.crashes ?? 0,
+    token: row.token ?? attempt,
     enqueuedAt: new Date(row.created_at_ms),
     waitMs: row.wait_ms,
     timeoutMs: row.timeout_ms ?? undefined,

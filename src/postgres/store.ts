@@ -111,7 +111,7 @@ async function claimJobs(run: Run, sql: Statements, request: ClaimRequest): Prom
   const [, ids, tokens] = claimValues(workerId, started);
   const values = [workerId, queue, arrayLiteral(kinds), ...limits, ids, tokens, call, ...placeValues(after)];
   const rows = await run<ClaimRow>(sql.claim, values);
-  return [...lost, ...rows].map(claimedJob);
+  return [...lost, ...rows].map((row) => claimedJob(row, queue));
 }
 
 /** Where a claim begins: by default before all jobs. */

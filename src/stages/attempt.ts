@@ -1,5 +1,5 @@
-import { EMPTY, defer, map, merge, mergeMap, of, takeUntil, tap, timer } from "rxjs";
-import type { Observable } from "rxjs";
+import { EMPTY, defer, map, merge, tap } from "rxjs";
+import type { MonoTypeOperatorFunction, Observable } from "rxjs";
 import type { InterruptedError } from "../core/errors.ts";
 import { jobRef } from "../core/events.ts";
 import type { WorkerEvent } from "../core/events.ts";
@@ -12,6 +12,7 @@ import { toErrorRecord } from "../core/error-record.ts";
 import { bracket } from "../rx/bracket.ts";
 import { longTimer } from "../rx/long-timer.ts";
 import { monotonicClock } from "../rx/monotonic-clock.ts";
+import { takeUntilGrace } from "../rx/take-until-grace.ts";
 import { throttleLatest } from "../rx/throttle-latest.ts";
 import { reportLeak } from "./leaks.ts";
 import type { Leaks, ReportedLeak } from "./leaks.ts";
@@ -81,16 +82,16 @@ export function attemptStage(
         );
       const handler = startHandler(setup, job, report);
 
-      const interrupted$ = orders(interrupt$, timeoutMs).pipe(
-        mergeMap((interrupt) => {
-          handler.interrupt(interruption(interrupt, timeoutMs));
-          // An Observable ends when it is unsubscribed; a promise has to be waited for, until the first
-          // of these waits is over: an abort ends the grace of an order that came before it.
-          if (handler.endsWhenUnsubscribed()) return of(interrupt);
-          const graceMs = interrupt.reason === "aborted" ? 0 : setup.graceMs;
-          return timer(graceMs).pipe(tap(() => (leaked = true)));
-        }),
-      );
+      const untilInterrupted = (): MonoTypeOperatorFunction<Progressed> =>
+        takeUntilGrace(orders(interrupt$, timeoutMs), {
+          graceOf: (interrupt) => {
+            handler.interrupt(interruption(interrupt, timeoutMs));
+            // An Observable ends when it is unsubscribed; a promise has to be waited for.
+            if (handler.endsWhenUnsubscribed()) return undefined;
+            return interrupt.reason === "aborted" ? 0 : setup.graceMs;
+          },
+          overdue: () => (leaked = true),
+        });
 
       const last = (failure: { readonly error: unknown } | undefined): Iterable<Step> => {
         const interrupted = handler.interrupted();
@@ -108,7 +109,7 @@ export function attemptStage(
           job: ref,
           reason: interrupted.reason,
           startedAt,
-          ended$: handler.ended$,
+          ended$: handler.ended$(),
         });
       };
 
@@ -116,8 +117,8 @@ export function attemptStage(
         first: { type: "attempt-started", job: ref, waitMs: job.waitMs },
         begin: () => {
           // An order that was there before comes before the handler is called.
-          if (isOrdered) return defer(() => handler.start() ?? EMPTY).pipe(takeUntil(interrupted$));
-          return handler.start()?.pipe(takeUntil(interrupted$));
+          if (isOrdered) return defer(() => handler.start() ?? EMPTY).pipe(untilInterrupted());
+          return handler.start()?.pipe(untilInterrupted());
         },
         last,
         left: () => handler.interrupt(interruption({ reason: "aborted" }, timeoutMs)),

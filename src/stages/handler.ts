@@ -1,5 +1,5 @@
-import { EMPTY, defer, filter, from, isObservable, of, switchMap } from "rxjs";
-import type { Observable, ObservableInput, OperatorFunction } from "rxjs";
+import { EMPTY, Observable, catchError, defer, filter, from, isObservable, of, switchMap } from "rxjs";
+import type { ObservableInput, OperatorFunction } from "rxjs";
 import type { InterruptedError } from "../core/errors.ts";
 import { LeaseLostError, PermanentError } from "../core/errors.ts";
 import type { ClaimedJob } from "../core/job.ts";
@@ -87,7 +87,7 @@ export interface RunningHandler {
   /** It completed the job in its own transaction, if that was committed. */
   committed(): boolean;
   /** Completes when it has really ended, also after it was given up. Never errors. */
-  readonly ended$: Observable<unknown>;
+  ended$(): Observable<unknown>;
 }
 
 /**
@@ -103,63 +103,31 @@ export function startHandler(
   job: ClaimedJob,
   report: OperatorFunction<unknown, Progressed>,
 ): RunningHandler {
-  const attempt: Attempt = { controller: undefined, reason: undefined, committed: false };
-  const context = contextOf(setup, job, attempt);
-  let returned: Shape | undefined;
-  let ended$: Observable<unknown> = EMPTY;
-  let result: unknown;
-
-  const call = (prepared: ClaimedJob): unknown => {
-    const output = handlerFor(setup, job)(prepared, context);
-    returned = shapeOf(output);
-    return output;
+  const attempt: Attempt = {
+    controller: undefined,
+    reason: undefined,
+    committed: false,
+    returned: undefined,
+    result: undefined,
+    ended$: nothing,
   };
-  const values = (output: unknown): Observable<unknown> => {
-    if (returned === "value") return of(output);
-    if (returned === "observable") return isolate(from(output as ObservableInput<unknown>));
-    const tracked = trackedEnd(output as ObservableInput<unknown>);
-    ended$ = tracked.ended$;
-    return from(tracked.output);
-  };
-  /** Keeps a value as the result, and tells whether it is progress as well. */
-  const keep = (value: unknown): boolean => {
-    result = value;
-    return value !== undefined && (returned === "observable" || returned === "stream");
-  };
-
-  const run = (made: ClaimedJob): Observable<Progressed> | undefined => {
-    const { around } = setup;
-    // A copy: what a handler writes into its job must not reach the fence of the outcome.
-    const prepared = made === job ? { ...job } : made;
-    if (around !== undefined) {
-      const value$ = defer(() => values(call(prepared)));
-      return isolate(from(around(value$, prepared))).pipe(filter(keep), report);
-    }
-    const output = call(prepared);
-    if (returned === "value") {
-      result = output;
-      return undefined;
-    }
-    const progress$ = values(output).pipe(filter(keep));
-    return returned === "promise" ? (progress$ as Observable<never>) : progress$.pipe(report);
-  };
-
+  const calling: Calling = { setup, job, attempt, context: contextOf(setup, job, attempt), report };
   return {
     start: () => {
       const prepared = setup.prepare(job);
       return prepared instanceof Promise
-        ? from(prepared).pipe(switchMap((value) => run(value) ?? EMPTY))
-        : run(prepared);
+        ? from(prepared).pipe(switchMap((value) => run(calling, value) ?? EMPTY))
+        : run(calling, prepared);
     },
     interrupt: (why) => {
       attempt.reason ??= why;
       attempt.controller?.abort(attempt.reason);
     },
     interrupted: () => attempt.reason,
-    endsWhenUnsubscribed: () => returned !== "promise" && returned !== "stream",
-    result: () => result,
+    endsWhenUnsubscribed: () => attempt.returned !== "promise" && attempt.returned !== "stream",
+    result: () => attempt.result,
     committed: () => attempt.committed,
-    ended$: defer(() => ended$),
+    ended$: () => attempt.ended$(),
   };
 }
 
@@ -168,6 +136,83 @@ interface Attempt {
   controller: AbortController | undefined;
   reason: InterruptedError | undefined;
   committed: boolean;
+  returned: Shape | undefined;
+  /** The last value, or what it returned. */
+  result: unknown;
+  ended$: () => Observable<unknown>;
+}
+
+/** What a call of a handler needs. */
+interface Calling {
+  readonly setup: HandlerSetup;
+  readonly job: ClaimedJob;
+  readonly attempt: Attempt;
+  readonly context: AttemptContext;
+  readonly report: OperatorFunction<unknown, Progressed>;
+}
+
+/** Calls the handler with what was made of the job; see `RunningHandler.start`. */
+function run(calling: Calling, made: ClaimedJob): Observable<Progressed> | undefined {
+  const { setup, job, attempt, report } = calling;
+  const { around } = setup;
+  // A copy: what a handler writes into its job must not reach the fence of the outcome.
+  const prepared = made === job ? { ...job } : made;
+  const isProgress = (value: unknown): boolean => keep(attempt, value);
+  if (around !== undefined) {
+    const value$ = defer(() => values(attempt, call(calling, prepared)));
+    return isolate(from(around(value$, prepared))).pipe(filter(isProgress), report);
+  }
+  const output = call(calling, prepared);
+  if (attempt.returned === "value") {
+    attempt.result = output;
+    return undefined;
+  }
+  if (output instanceof Promise) return resultOf(output, attempt);
+  const progress$ = values(attempt, output).pipe(filter(isProgress));
+  return attempt.returned === "promise" ? (progress$ as Observable<never>) : progress$.pipe(report);
+}
+
+function call({ setup, job, attempt, context }: Calling, prepared: ClaimedJob): unknown {
+  const output = handlerFor(setup, job)(prepared, context);
+  attempt.returned = shapeOf(output);
+  if (output instanceof Promise) attempt.ended$ = () => from(output).pipe(catchError(nothing));
+  return output;
+}
+
+/** What the handler returned, as a stream. */
+function values(attempt: Attempt, output: unknown): Observable<unknown> {
+  if (attempt.returned === "value") return of(output);
+  if (attempt.returned === "observable") return isolate(from(output as ObservableInput<unknown>));
+  if (output instanceof Promise) return from(output);
+  const tracked = trackedEnd(output as ObservableInput<unknown>);
+  attempt.ended$ = () => tracked.ended$;
+  return from(tracked.output);
+}
+
+/** Keeps a value as the result, and tells whether it is progress as well. */
+function keep(attempt: Attempt, value: unknown): boolean {
+  attempt.result = value;
+  return value !== undefined && (attempt.returned === "observable" || attempt.returned === "stream");
+}
+
+/**
+ * Ends as a promise does. Its value is kept, and is no progress. One subscription, for most handlers are
+ * async functions.
+ */
+function resultOf(promise: Promise<unknown>, attempt: Attempt): Observable<never> {
+  return new Observable((subscriber) => {
+    promise.then(
+      (value) => {
+        attempt.result = value;
+        return subscriber.complete();
+      },
+      (error: unknown) => subscriber.error(error),
+    );
+  });
+}
+
+function nothing(): Observable<never> {
+  return EMPTY;
 }
 
 function contextOf(setup: HandlerSetup, job: ClaimedJob, attempt: Attempt): AttemptContext {

@@ -56,28 +56,33 @@ export function writeOutcomes(setup: SettleSetup, ended: readonly Ended[]): Obse
     progress,
     outcome: committed ? unlessCommitted(outcome, job.attempt >= job.maxAttempts) : outcome,
   }));
-  if (settlements.length === 0) return from(ended.flatMap((end) => eventsOf(end, false)));
+  if (settlements.length === 0) return from(ended.flatMap((end) => eventOf(end, false) ?? []));
   let answered = false;
   const write$ = defer(() => setup.settle(settlements)).pipe(
     mergeMap(({ accepted, readyQueues, cancelled }): Arrival[] => {
       answered = true;
       const ids = new Set(accepted);
       const reasons = new Map(cancelled.map(({ id, reason }) => [id, reason]));
-      const events = ended.flatMap((end): WorkerEvent[] => {
-        const reason = reasons.get(end.job.id);
-        return reason === undefined
-          ? eventsOf(end, ids.has(end.job.id))
-          : [{ type: "cancelled", job: jobRef(end.job), reason }];
-      });
       const ready = new Set(readyQueues);
-      for (const event of events) {
+      const arrivals: Arrival[] = [];
+      let heldSuspect = false;
+      for (const end of ended) {
+        const reason = reasons.get(end.job.id);
+        const event: WorkerEvent | undefined =
+          reason === undefined
+            ? eventOf(end, ids.has(end.job.id))
+            : { type: "cancelled", job: jobRef(end.job), reason };
+        if (end.job.crashes > 1) heldSuspect = true;
+        if (event === undefined) continue;
+        arrivals.push(event);
         if (!("delayMs" in event)) continue;
         if (event.delayMs > 0) setup.dueIn(event.delayMs);
         else ready.add(event.job.queue);
       }
       // A worker holds one suspect at a time: the next may be claimed, of any queue.
-      if (ended.some(({ job }) => job.crashes > 1)) return [...events, wakeUp()];
-      return ready.size > 0 ? [...events, wakeUp([...ready])] : events;
+      if (heldSuspect) arrivals.push(wakeUp());
+      else if (ready.size > 0) arrivals.push(wakeUp([...ready]));
+      return arrivals;
     }),
     retryBackoff({
       delayMs: setup.delayMs,
@@ -96,9 +101,10 @@ export function writeOutcomes(setup: SettleSetup, ended: readonly Ended[]): Obse
 
 /** About how many characters of texts an outcome has. */
 function lengthOf({ outcome, progress = "" }: Ended): number {
-  const kept = outcome.type === "succeeded" ? (outcome.kept ?? "") : "";
-  const { message = "", stack = "" } = "error" in outcome ? outcome.error : {};
-  return progress.length + kept.length + message.length + stack.length;
+  if (outcome.type === "succeeded") return progress.length + (outcome.kept ?? "").length;
+  if (!("error" in outcome)) return progress.length;
+  const { message, stack = "" } = outcome.error;
+  return progress.length + message.length + stack.length;
 }
 
 function unsettled({ job }: Ended): WorkerEvent {
@@ -124,7 +130,7 @@ function unlessCommitted(outcome: Written["outcome"], last: boolean): Written["o
 }
 
 /** What there is to report of an attempt, given whether its outcome was written. */
-function eventsOf(end: Ended, accepted: boolean): WorkerEvent[] {
+function eventOf(end: Ended, accepted: boolean): WorkerEvent | undefined {
   const job = jobRef(end.job);
   const { durationMs } = end;
   const outcome: Outcome =
@@ -132,26 +138,26 @@ function eventsOf(end: Ended, accepted: boolean): WorkerEvent[] {
       ? unlessCommitted(end.outcome, end.job.attempt >= end.job.maxAttempts)
       : end.outcome;
   if (outcome.type === "abandoned") {
-    return outcome.reason === "lease-lost" ? [{ type: "lease-lost", job }] : [];
+    return outcome.reason === "lease-lost" ? { type: "lease-lost", job } : undefined;
   }
   if (!accepted) {
     return end.committed
-      ? [{ type: "succeeded", job, durationMs, result: resultOf(outcome) }]
-      : [{ type: "lease-lost", job }];
+      ? { type: "succeeded", job, durationMs, result: resultOf(outcome) }
+      : { type: "lease-lost", job };
   }
   switch (outcome.type) {
     case "succeeded":
-      return [{ type: "succeeded", job, durationMs, result: outcome.result, ...keptOf(outcome) }];
+      return { type: "succeeded", job, durationMs, result: outcome.result, ...keptOf(outcome) };
     case "retried":
-      return [{ type: "retry-scheduled", job, durationMs, delayMs: outcome.delayMs, error: outcome.error }];
+      return { type: "retry-scheduled", job, durationMs, delayMs: outcome.delayMs, error: outcome.error };
     case "failed":
-      return [{ type: "failed", job, durationMs, error: outcome.error }];
+      return { type: "failed", job, durationMs, error: outcome.error };
     case "snoozed":
-      return [{ type: "snoozed", job, delayMs: outcome.delayMs }];
+      return { type: "snoozed", job, delayMs: outcome.delayMs };
     case "cancelled":
-      return [{ type: "cancelled", job, reason: outcome.error.message }];
+      return { type: "cancelled", job, reason: outcome.error.message };
     case "released":
-      return [{ type: "released", job, reason: outcome.reason }];
+      return { type: "released", job, reason: outcome.reason };
   }
 }
 

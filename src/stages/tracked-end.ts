@@ -1,4 +1,4 @@
-import { EMPTY, Observable, ReplaySubject, catchError, defer } from "rxjs";
+import { EMPTY, Observable, ReplaySubject } from "rxjs";
 import type { ObservableInput } from "rxjs";
 
 /** What a handler returned, and what tells its end. */
@@ -10,7 +10,7 @@ export interface Tracked {
 }
 
 /**
- * Makes the end of a promise or a stream known, also when nobody subscribes to it any more.
+ * Makes the end of a thenable or a stream known, also when nobody subscribes to it any more.
  *
  * ```text
  * output   -a--b-----|
@@ -21,9 +21,6 @@ export interface Tracked {
  * What ends when it is unsubscribed, or cannot be asked, counts as ended from the start.
  */
 export function trackedEnd(output: ObservableInput<unknown>): Tracked {
-  if (output instanceof Promise) {
-    return { output, ended$: defer(() => output).pipe(catchError(() => EMPTY)) };
-  }
   const ended$ = new ReplaySubject<never>(1);
   const ended = (): void => ended$.complete();
   if ("then" in output && typeof output.then === "function") {
