@@ -1,5 +1,5 @@
-import { Observable, from, takeWhile } from "rxjs";
-import type { ObservableInput, OperatorFunction } from "rxjs";
+import { Observable, from } from "rxjs";
+import type { ObservableInput, OperatorFunction, Subscription } from "rxjs";
 
 /**
  * Projects each value and merges what comes of it, at most `slots` at a time; the others wait in
@@ -30,6 +30,8 @@ export function mergeInSlots<T, R>(
   return (source) =>
     new Observable<R>((subscriber) => {
       const waiting: T[] = [];
+      /** A set, for a list of hundreds is searched each time that one of them ends. */
+      const projections = new Set<Subscription>();
       let running = 0;
       let sourceDone = false;
       let starting = false;
@@ -39,16 +41,18 @@ export function mergeInSlots<T, R>(
       const start = (value: T): void => {
         let ended = false;
         running += 1;
-        // Ends also one that emits while it is being subscribed, and is not listened to any more.
-        const heard$ = from(project(value)).pipe(takeWhile(() => !subscriber.closed));
-        const projection = heard$.subscribe({
+        const projected$ = new Observable<R>((own) => {
+          projections.add(own);
+          from(project(value)).subscribe(own);
+        });
+        const projection = projected$.subscribe({
           next: (result) => subscriber.next(result),
           error: (error: unknown) => subscriber.error(error),
           complete: () => (ended = true),
         });
-        subscriber.add(projection);
         // Comes after the projection's own teardowns.
         projection.add(() => {
+          projections.delete(projection);
           if (!ended) return;
           running -= 1;
           advance();
@@ -67,6 +71,10 @@ export function mergeInSlots<T, R>(
         if (sourceDone && running === 0 && waiting.length === 0) subscriber.complete();
       };
 
+      // Before they begin: ends also one that emits while it is being subscribed.
+      subscriber.add(() => {
+        for (const projection of projections) projection.unsubscribe();
+      });
       subscriber.add(
         source.subscribe({
           next: (value) => {
