@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type pg from "pg";
 import { NEVER, ReplaySubject, Subject, defer, finalize, merge } from "rxjs";
 import type { Observable } from "rxjs";
@@ -126,7 +127,17 @@ export function createClient<const Jobs extends JobSchemas>(options: ClientOptio
     turns,
   });
   const local$ = new Subject<Arrival | DueHint>();
-  const context: WorkerContext = { config, schema, jobs, maxAttempts, logger, local$, throughPooler };
+  const sender = randomUUID().slice(0, 8);
+  const context: WorkerContext = {
+    config,
+    schema,
+    jobs,
+    maxAttempts,
+    logger,
+    local$,
+    sender,
+    throughPooler,
+  };
   const workers: Workers = new Set();
   const closing$ = new ReplaySubject<void>(1);
   let closing: Promise<void> | undefined;
@@ -135,7 +146,7 @@ export function createClient<const Jobs extends JobSchemas>(options: ClientOptio
   };
 
   const defaults = { jobs, maxAttempts, maxPayloadBytes, keepResultMs: options.keepResultMs };
-  const enqueues = enqueuing<Jobs>({ store, run, schema, defaults, local$, open });
+  const enqueues = enqueuing<Jobs>({ store, run, schema, sender, defaults, local$, open });
   const operations = operating<Jobs>({
     store,
     jobs,

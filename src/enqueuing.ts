@@ -73,6 +73,8 @@ export interface EnqueueSetup {
   /** Runs the statements that the store does not know: notifications. */
   readonly run: Run;
   readonly schema: string;
+  /** What notifications name as their sender, for workers that `local$` reaches. */
+  readonly sender: string;
   readonly defaults: EnqueueDefaults;
   /** Where workers of this process hear of new jobs. */
   readonly local$: Subject<Arrival | DueHint>;
@@ -148,7 +150,7 @@ export function enqueuing<Jobs extends JobSchemas>(setup: EnqueueSetup): Enqueue
   return { calls, idle };
 }
 
-function writing({ store, run, schema, local$ }: EnqueueSetup): Writing {
+function writing({ store, run, schema, sender, local$ }: EnqueueSetup): Writing {
   const sql = statements(schema);
   const notified = gathered<Hint, void>((hints) =>
     defer(() => run(sql.notify, [channelOf(schema), arrayLiteral([...new Set(hints.map(hintText))])])).pipe(
@@ -158,7 +160,7 @@ function writing({ store, run, schema, local$ }: EnqueueSetup): Writing {
   const tell = (hints: readonly Hint[]): void => {
     for (const arrival of arrivalsOf(hints)) local$.next(arrival);
     // A hint: when it cannot be sent, polling finds the jobs.
-    for (const hint of hints) notified.call(hint).catch(() => undefined);
+    for (const hint of hints) notified.call({ ...hint, sender }).catch(() => undefined);
   };
   const write = (jobs: readonly NewJob[]): Observable<readonly Entered[]> =>
     defer(() => from(store.enqueue(jobs))).pipe(tap((answers) => tell(hintsOf(jobs, answers))));

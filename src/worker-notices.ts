@@ -19,6 +19,8 @@ export type Notice = Arrival | DueHint | CancelOrders;
 interface NoticesSetup {
   readonly config: PoolConfig;
   readonly schema: string;
+  /** Whoever names itself this in a notification has told the worker before. */
+  readonly sender: string;
   readonly settings: ResolvedSettings;
   /** Sends the nonces of the watchdog, and waits at its end for the connection that listens. */
   readonly work: Database;
@@ -34,6 +36,7 @@ interface NoticesSetup {
 export function noticesOf({
   config,
   schema,
+  sender,
   settings,
   work,
   renew$,
@@ -54,7 +57,7 @@ export function noticesOf({
     mergeMap((event): Notice[] => {
       switch (event.type) {
         case "notified":
-          if (!isLookHint(event.payload)) return [noticeOf(event.payload)];
+          if (!isLookHint(event.payload)) return noticesIn(event.payload, sender);
           look$.next();
           return [];
         case "listen-restored":
@@ -78,10 +81,11 @@ export function isNews(notice: Notice): notice is WorkerEvent {
   return !isHint(notice);
 }
 
-function noticeOf(payload: string): Notice {
+function noticesIn(payload: string, sender: string): Notice[] {
   const orders = readCancelNotice(payload);
-  if (orders !== undefined) return { type: "cancel-orders", orders };
+  if (orders !== undefined) return [{ type: "cancel-orders", orders }];
   const hint = readHint(payload);
-  if (hint === undefined) return wakeUp();
-  return hint.dueInMs === undefined ? wakeUp([hint.queue]) : { type: "due-hint", dueInMs: hint.dueInMs };
+  if (hint === undefined) return [wakeUp()];
+  if (hint.sender === sender) return [];
+  return [hint.dueInMs === undefined ? wakeUp([hint.queue]) : { type: "due-hint", dueInMs: hint.dueInMs }];
 }

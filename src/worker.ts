@@ -68,6 +68,8 @@ export interface WorkerContext {
   readonly logger: Logger;
   /** What this process enqueued itself: no need to wait for the notification. */
   readonly local$: Observable<Arrival | DueHint>;
+  /** The sender that notifications of these name. */
+  readonly sender: string;
   /** Whether a pooler in transaction mode stands between. */
   readonly throughPooler: boolean;
 }
@@ -103,7 +105,7 @@ export function postgresWorker<Jobs extends JobSchemas>(
   const { handlers, stop$ = NEVER, ...rest } = options;
   const settings = resolveSettings(rest as WorkerSettings);
   const { kinds, handlerOf, prepare } = resolveHandlers(context.jobs, handlers);
-  const { config, logger, schema, maxAttempts } = context;
+  const { logger, schema, maxAttempts } = context;
   const isDeaf = context.throughPooler && rest.listen === undefined;
   const sql = statements(schema);
 
@@ -133,7 +135,7 @@ export function postgresWorker<Jobs extends JobSchemas>(
       random: Math.random,
     };
     const checked$ = schemaChecked(work, schema, merge(shutdown$, abort$));
-    const notice$ = noticesOf({ config, schema, settings, work, renew$: readOnly$, look$, isDeaf });
+    const notice$ = noticesOf({ ...context, settings, work, renew$: readOnly$, look$, isDeaf });
     const event$ = merge(context.local$, notice$).pipe(
       connect((arrival$) =>
         workerStream({ ...setup, notify$: arrival$.pipe(filter(isHint)) }).pipe(

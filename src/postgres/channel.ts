@@ -5,6 +5,8 @@ export interface Hint {
   readonly queue: string;
   /** Milliseconds until the job is due, rounded up; absent when it may run now. */
   readonly dueInMs?: number;
+  /** The client whose own workers know it already; absent when nobody does. */
+  readonly sender?: string;
 }
 
 /** The longest name of a channel, in bytes: one less than `NAMEDATALEN`. */
@@ -38,8 +40,8 @@ function channelNamed(prefix: string, schema: string): string {
 }
 
 /** The payload of a notification: JSON, far below Postgres' limit of 8,000 bytes. */
-export function hintText({ queue, dueInMs }: Hint): string {
-  return JSON.stringify(dueInMs === undefined ? { queue } : { queue, dueInMs: Math.ceil(dueInMs) });
+export function hintText({ queue, dueInMs, sender }: Hint): string {
+  return JSON.stringify({ queue, dueInMs: dueInMs === undefined ? undefined : Math.ceil(dueInMs), sender });
 }
 
 /**
@@ -57,5 +59,10 @@ export function readHint(payload: string): Hint | undefined {
     return undefined;
   }
   const dueInMs = "dueInMs" in hint ? hint.dueInMs : undefined;
-  return typeof dueInMs === "number" && dueInMs >= 0 ? { queue: hint.queue, dueInMs } : { queue: hint.queue };
+  const sender = "sender" in hint ? hint.sender : undefined;
+  return {
+    queue: hint.queue,
+    ...(typeof dueInMs === "number" && dueInMs >= 0 ? { dueInMs } : {}),
+    ...(typeof sender === "string" ? { sender } : {}),
+  };
 }
