@@ -8,7 +8,7 @@ import { enqueueEach } from "./enqueue-each.ts";
 import type { EnqueueEachSetup, Enqueuing } from "./enqueue-each.ts";
 import { newJob } from "./enqueue.ts";
 import type { EnqueueDefaults } from "./enqueue.ts";
-import { checkJob } from "./job-options.ts";
+import { checkJob, checkJobOptions } from "./job-options.ts";
 import type { JobOptions } from "./job-options.ts";
 
 /** Options of `client.enqueueEach`. */
@@ -72,8 +72,10 @@ export function enqueueEachOf<Jobs extends JobSchemas>(client: EnqueueEachClient
     open();
     checkOptions("enqueueEach options", given, RULES);
     const { map = (value) => value, options = {}, max = DEFAULT_MAX } = given;
-    checkJob(defaults.jobs, kind, typeof options === "function" ? {} : options);
-    const optionsOf = typeof options === "function" ? options : (): JobOptions => options;
+    const fixed = typeof options === "function" ? {} : options;
+    checkJobOptions(fixed);
+    checkJob(defaults.jobs, kind, fixed);
+    const optionsOf = typeof options === "function" ? checkedBy(options) : (): JobOptions => options;
     return enqueueEach({
       max,
       make: madeJobs((value: unknown, index) =>
@@ -88,9 +90,17 @@ export function enqueueEachOf<Jobs extends JobSchemas>(client: EnqueueEachClient
   return each;
 }
 
+function checkedBy<T>(optionsOf: (value: T, index: number) => JobOptions): typeof optionsOf {
+  return (value, index) => {
+    const options = optionsOf(value, index);
+    checkJobOptions(options);
+    return options;
+  };
+}
+
 /** Makes jobs one after the other, until one throws. */
 function madeJobs<T>(
-  toJob: (value: T, index: number) => Promise<NewJob>,
+  toJob: (value: T, index: number) => NewJob | Promise<NewJob>,
 ): EnqueueEachSetup<T, NewJob>["make"] {
   return async (values, index) => {
     const jobs: NewJob[] = [];

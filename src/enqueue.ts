@@ -2,7 +2,7 @@ import { OptionError, PayloadError, expected } from "./core/errors.ts";
 import type { NewJob } from "./core/job.ts";
 import { toJsonText } from "./core/payload.ts";
 import { describeIssues, isUnchecked } from "./core/schema.ts";
-import type { JobSchemas, ValidationIssue } from "./core/schema.ts";
+import type { JobSchemas, ValidationIssue, ValidationResult } from "./core/schema.ts";
 import { checkKinds } from "./handlers.ts";
 import { KEEP_RESULT, checkJob } from "./job-options.ts";
 import type { JobOptions } from "./job-options.ts";
@@ -33,24 +33,52 @@ export function checkKeepResults(jobs: JobSchemas, given: EnqueueDefaults["keepR
 }
 
 /**
- * Checks one job and makes it ready to be written.
+ * Checks one job, whose options were checked each for itself, and makes it ready to be written; at once,
+ * where no schema makes it wait.
  *
  * @throws OptionError for a kind or an option that breaks its rule.
  * @throws PayloadError for a payload that is no JSON or does not fit its schema.
  */
-export async function newJob(
+export function newJob(
   defaults: EnqueueDefaults,
   kind: unknown,
   payload: unknown,
   options: JobOptions,
-): Promise<NewJob> {
+): NewJob | Promise<NewJob> {
   checkJob(defaults.jobs, kind, options);
   const schema = defaults.jobs[kind];
-  if (schema !== undefined && !isUnchecked(schema)) {
-    const result = await schema["~standard"].validate(payload);
-    if (result.issues !== undefined) throw unfit(kind, result.issues, payload);
+  if (schema === undefined || isUnchecked(schema)) return jobOf(defaults, kind, payload, options);
+  const accept = ({ issues }: ValidationResult<unknown>): NewJob => {
+    if (issues !== undefined) throw unfit(kind, issues, payload);
+    return jobOf(defaults, kind, payload, options);
+  };
+  const result = schema["~standard"].validate(payload);
+  return result instanceof Promise ? result.then(accept) : accept(result);
+}
+
+/**
+ * Does that for many. Waits for all before it refuses one: no rejection may be left to nobody.
+ *
+ * @throws OptionError, PayloadError
+ */
+export async function newJobs(
+  defaults: EnqueueDefaults,
+  specs: readonly (JobOptions & { readonly kind: unknown; readonly payload: unknown })[],
+): Promise<readonly NewJob[]> {
+  const jobs: NewJob[] = [];
+  const made: Promise<unknown>[] = [];
+  try {
+    for (const [index, spec] of specs.entries()) {
+      const job = newJob(defaults, spec.kind, spec.payload, spec);
+      if (job instanceof Promise) made.push(job.then((value) => (jobs[index] = value)));
+      else jobs[index] = job;
+    }
+  } catch (error) {
+    await Promise.allSettled(made);
+    throw error;
   }
-  return jobOf(defaults, kind, payload, options);
+  await Promise.all(made);
+  return jobs;
 }
 
 /** The error for a payload that does not fit the schema of its kind. */
@@ -59,6 +87,8 @@ export function unfit(kind: string, issues: readonly ValidationIssue[], payload:
     `The payload of a ${JSON.stringify(kind)} job does not fit its schema: ${describeIssues(issues, payload)}`,
   );
 }
+
+const NO_PARENTS: readonly string[] = [];
 
 /**
  * Makes a job of what was checked, and of the defaults.
@@ -84,7 +114,7 @@ export function jobOf(
     source: options.source,
     timeoutMs: options.timeoutMs,
     backoff: options.backoff === undefined ? undefined : resolveBackoff(options.backoff),
-    after: [...new Set(options.after ?? [])],
+    after: options.after === undefined ? NO_PARENTS : [...new Set(options.after)],
     afterFailure: options.afterFailure ?? "wait",
     keepResultMs: keepResultOf(defaults, kind, options),
     key: options.key,

@@ -2,13 +2,13 @@ import { defer, firstValueFrom, from, map, tap } from "rxjs";
 import type { Observable, Subject } from "rxjs";
 import type { Arrival, DueHint } from "./core/arrival.ts";
 import type { NewJob } from "./core/job.ts";
-import { jobParts } from "./core/parts.ts";
+import { isLinked, jobParts } from "./core/parts.ts";
 import type { JobSchemas, KindOf, PayloadInput } from "./core/schema.ts";
 import type { Enqueued, Entered, Store } from "./core/store.ts";
 import { OptionError, UnknownParentError, expected } from "./core/errors.ts";
 import { enqueueEachOf } from "./enqueue-each-of.ts";
 import type { EnqueueEach } from "./enqueue-each-of.ts";
-import { newJob } from "./enqueue.ts";
+import { newJob, newJobs } from "./enqueue.ts";
 import type { EnqueueDefaults } from "./enqueue.ts";
 import { checkedKeyed, checkedOptions, checkSpecs, checkTransaction } from "./job-options.ts";
 import type { EnqueueTarget, JobOptions, JobSpec, KeyedOptions } from "./job-options.ts";
@@ -133,11 +133,7 @@ export function enqueuing<Jobs extends JobSchemas>(setup: EnqueueSetup): Enqueue
     enqueueMany: (jobs, target = {}) =>
       begin(async () => {
         checkSpecs(jobs, target);
-        const checked = await Promise.all(
-          jobs.map(({ kind, payload, ...options }: JobSpec<Jobs>) =>
-            newJob(defaults, kind, payload, options),
-          ),
-        );
+        const checked = await newJobs(defaults, jobs);
         if (checked.length === 0) return [];
         return idsOf(await write.many(target.tx, checked));
       }),
@@ -204,9 +200,4 @@ function writing({ store, run, schema, sender, local$ }: EnqueueSetup): Writing 
 /** The ids of the jobs that stand, in the order of what was given. */
 function idsOf(answers: readonly Enqueued[]): readonly string[] {
   return answers.map(({ id }) => id);
-}
-
-/** Whether writing a job has to look at other jobs: at its parents, or at the one that has its key. */
-function isLinked({ after, key }: NewJob): boolean {
-  return after.length > 0 || key !== undefined;
 }

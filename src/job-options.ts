@@ -141,13 +141,21 @@ export function checkSpecs(jobs: unknown, target: unknown): void {
 }
 
 /**
- * Checks the kind of a job and its options.
+ * Checks the options of a job, each for itself.
+ *
+ * @throws OptionError
+ */
+export function checkJobOptions(options: unknown): asserts options is JobOptions {
+  checkOptions("job options", options, JOB_RULES);
+}
+
+/**
+ * Checks the kind of a job, and of options that are each right by themselves what they say together.
  *
  * @throws OptionError for what breaks its rule.
  */
 export function checkJob(jobs: JobSchemas, kind: unknown, options: JobOptions): asserts kind is string {
   if (typeof kind !== "string" || !Object.hasOwn(jobs, kind)) throw new OptionError(unknownKind(jobs, kind));
-  checkOptions("job options", options, JOB_RULES);
   if (options.runAt !== undefined && options.delayMs !== undefined) {
     throw new OptionError("Expected `runAt` or `delayMs`, got both");
   }

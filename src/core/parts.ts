@@ -41,7 +41,22 @@ export function inParts<T>(
 /** How many characters an id takes in the text of an array, at most. */
 const ID_LENGTH = 20;
 
-/** Cuts jobs into parts of which each fits into one statement. */
+/**
+ * How many jobs one statement writes at most. Node makes the next statement while Postgres writes, and
+ * what a statement reads stays in the memory that Postgres gives it by default.
+ */
+const MAX_PART_JOBS = 5_000;
+
+/**
+ * Cuts jobs into parts of which each fits into one statement. Those that wait for others or have a key
+ * are cut no smaller than they must: a statement takes all its locks in one order, two do not.
+ */
 export function jobParts(jobs: readonly NewJob[]): readonly (readonly NewJob[])[] {
-  return inParts(jobs, ({ payload, after }) => payload.length + after.length * ID_LENGTH);
+  const more = jobs.some(isLinked) ? 0 : MAX_PART_LENGTH / MAX_PART_JOBS;
+  return inParts(jobs, ({ payload, after }) => payload.length + after.length * ID_LENGTH + more);
+}
+
+/** Whether writing a job has to look at other jobs: at its parents, or at the one that has its key. */
+export function isLinked({ after, key }: NewJob): boolean {
+  return after.length > 0 || key !== undefined;
 }

@@ -8,6 +8,11 @@ export function arrayLiteral(values: readonly (string | number | undefined)[]): 
   return `{${values.map(element).join(",")}}`;
 }
 
+/** The same for one value, so many times. `count` from 1. */
+export function repeatedLiteral(value: string | number | undefined, count: number): string {
+  return `{${`${element(value)},`.repeat(count - 1)}${element(value)}}`;
+}
+
 function element(value: string | number | undefined): string {
   if (value === undefined) return "NULL";
   if (typeof value === "number") return String(value);

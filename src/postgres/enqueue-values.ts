@@ -1,6 +1,7 @@
 import type { NewJob } from "../core/job.ts";
 import type { Entered } from "../core/store.ts";
-import { arrayLiteral } from "./array-literal.ts";
+import { isLinked } from "../core/parts.ts";
+import { arrayLiteral, repeatedLiteral } from "./array-literal.ts";
 import type { Statements } from "./statements.ts";
 import type { Statement } from "./statements/statement.ts";
 
@@ -12,17 +13,25 @@ export interface Call {
 
 /** The row that such a call answers with. */
 export interface EnqueuedRow {
-  /** The ids of the jobs that stand, in the order of what was given. */
-  readonly ids: readonly string[];
+  /** The ids of the jobs that stand, in the order of what was given, with commas between. */
+  readonly ids: string;
   /** Those of them that were written; absent where all were. */
-  readonly inserted?: readonly string[];
+  readonly inserted?: string;
   /** When they were written, by the database's clock, in milliseconds since 1970. */
   readonly at_ms: number | string;
 }
 
 /** The one call that writes these jobs: ENQUEUE, or ENQUEUE_JOBS when one of them waits for others or has a key. */
 export function enqueueCall(sql: Statements, jobs: readonly NewJob[]): Call {
-  const column = (of: (job: NewJob) => string | number | undefined): string => arrayLiteral(jobs.map(of));
+  const column = (of: (job: NewJob) => string | number | undefined): string => {
+    const [first] = jobs;
+    // What is the same for all, as most of it is, is written once.
+    if (first === undefined) return "{}";
+    const value = of(first);
+    return jobs.every((job) => of(job) === value)
+      ? repeatedLiteral(value, jobs.length)
+      : arrayLiteral(jobs.map(of));
+  };
   const values = [
     column(({ kind }) => kind),
     column(({ queue }) => queue),
@@ -36,7 +45,7 @@ export function enqueueCall(sql: Statements, jobs: readonly NewJob[]): Call {
     column(({ backoff }) => (backoff === undefined ? undefined : JSON.stringify(backoff))),
     column(({ keepResultMs }) => wholeMs(keepResultMs)),
   ];
-  if (jobs.every(({ after, key }) => after.length === 0 && key === undefined)) {
+  if (!jobs.some(isLinked)) {
     return { statement: sql.enqueue, values };
   }
   const more = [
@@ -57,9 +66,13 @@ export async function enqueueParts(
   parts: readonly (readonly NewJob[])[],
 ): Promise<readonly Entered[]> {
   const answers: (readonly Entered[])[] = [];
-  for (const part of parts) {
-    const { statement, values } = enqueueCall(sql, part);
-    const [row] = await run(statement, values);
+  let next = callOf(sql, parts[0]);
+  for (const [index, part] of parts.entries()) {
+    if (next === undefined) break;
+    const running = run(next.statement, next.values);
+    // Made while Postgres writes.
+    next = callOf(sql, parts[index + 1]);
+    const [row] = await running;
     if (row === undefined) return [];
     answers.push(enteredOf(part, row));
   }
@@ -67,14 +80,19 @@ export async function enqueueParts(
 }
 
 /** What became of each job. Of two with the same key in one call, the first was written. */
-function enteredOf(jobs: readonly NewJob[], row: EnqueuedRow): readonly Entered[] {
-  const { ids, inserted = ids, at_ms: at } = row;
-  const written = new Set(inserted);
-  return ids.map((id, index) =>
-    written.delete(id)
-      ? { id, inserted: true, dueInMs: dueInMs(jobs[index], Number(at)) }
-      : { id, inserted: false, dueInMs: undefined },
-  );
+function enteredOf(jobs: readonly NewJob[], { ids, inserted, at_ms: at }: EnqueuedRow): readonly Entered[] {
+  const written = inserted === undefined ? undefined : new Set(inserted.split(","));
+  return ids
+    .split(",")
+    .map((id, index) =>
+      written === undefined || written.delete(id)
+        ? { id, inserted: true, dueInMs: dueInMs(jobs[index], Number(at)) }
+        : { id, inserted: false, dueInMs: undefined },
+    );
+}
+
+function callOf(sql: Statements, jobs: readonly NewJob[] | undefined): Call | undefined {
+  return jobs === undefined ? undefined : enqueueCall(sql, jobs);
 }
 
 /** How long after a moment a job is due. */

@@ -33,7 +33,7 @@ with moment as materialized (
   insert into ${schema}.scheduled (${INTO})
   select ${INTO} from input i where i.run_at > i.created_at
 )
-select array(select i.id::text from input i) as ids, date_part('epoch', m.at) * 1000 as at_ms from moment m`;
+select array_to_string(array(select i.id from input i), ',') as ids, date_part('epoch', m.at) * 1000 as at_ms from moment m`;
 
 /**
  * ENQUEUE_JOBS: the same for a batch in which some job waits for others or has a key. Tells also which
@@ -44,7 +44,8 @@ select array(select i.id::text from input i) as ids, date_part('epoch', m.at) * 
  * table (see migration 2), so that none of them can settle unseen.
  */
 export const enqueueJobs = (schema: string): string => `
-select e.ids::text[], e.inserted::text[], date_part('epoch', clock_timestamp()) * 1000 as at_ms
+select array_to_string(e.ids, ',') as ids, array_to_string(e.inserted, ',') as inserted,
+       date_part('epoch', clock_timestamp()) * 1000 as at_ms
   from ${schema}.enqueue_jobs($1::text[], $2::text[], $3::text[], $4::smallint[], $5::float8[],
   $6::float8[], $7::int[], $8::text[], $9::bigint[], $10::text[], $11::bigint[],
   $12::text[], $13::text[], $14::text[]) e`;
