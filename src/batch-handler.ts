@@ -23,7 +23,7 @@ import { OptionError, describe, expected } from "./core/errors.ts";
 import type { Job } from "./handlers.ts";
 import { fromSignal } from "./rx/from-signal.ts";
 import { gatherFor } from "./rx/gather-for.ts";
-import type { AttemptContext } from "./stages/handler.ts";
+import type { AttemptContext } from "./stages/context.ts";
 
 /** How many jobs a batch has at most, and how long its first one waits for more. */
 export interface BatchOptions {

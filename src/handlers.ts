@@ -3,7 +3,8 @@ import type { ClaimedJob } from "./core/job.ts";
 import { describeIssues, isUnchecked } from "./core/schema.ts";
 import type { JobSchemas, KindOf, PayloadInput, PayloadOutput, ValidationResult } from "./core/schema.ts";
 import type { AttemptSetup } from "./stages/attempt.ts";
-import type { AttemptContext, Handler } from "./stages/handler.ts";
+import type { AttemptContext } from "./stages/context.ts";
+import type { Handler } from "./stages/handler.ts";
 
 /** A job as its handler gets it. */
 export interface Job<Kind extends string = string, Payload = unknown> extends ClaimedJob {

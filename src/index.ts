@@ -32,7 +32,8 @@ export type { ClaimedJobOf, Handlers, HandlerResult, Job, JobHandler, JobOf } fr
 export type { Dispatch, Lane, RunAttempt } from "./stages/dispatch.ts";
 export type { Ended, Outcome } from "./core/outcome.ts";
 export type { WakeUp } from "./core/arrival.ts";
-export type { AroundAttempt, AttemptContext, Log } from "./stages/handler.ts";
+export type { AttemptContext, Log } from "./stages/context.ts";
+export type { AroundAttempt } from "./stages/handler.ts";
 export { batchHandler } from "./batch-handler.ts";
 export type { BatchContext, BatchHandler, BatchOptions } from "./batch-handler.ts";
 export type { WorkerOptions } from "./worker.ts";

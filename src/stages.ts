@@ -24,7 +24,8 @@ export type {
 } from "./stages/dispatch.ts";
 export { drain } from "./stages/drain.ts";
 export type { DrainSetup } from "./stages/drain.ts";
-export type { AroundAttempt, AttemptContext, Handler, HandlerSetup, Log } from "./stages/handler.ts";
+export type { AttemptContext, ContextSetup, Log } from "./stages/context.ts";
+export type { AroundAttempt, Handler, HandlerSetup } from "./stages/handler.ts";
 export { lane } from "./stages/lane.ts";
 export type { LaneSetup } from "./stages/lane.ts";
 export { leaksOf } from "./stages/leaks.ts";

@@ -1,65 +1,23 @@
 import { EMPTY, Observable, catchError, defer, filter, from, isObservable, of, switchMap } from "rxjs";
 import type { ObservableInput, OperatorFunction } from "rxjs";
 import type { InterruptedError } from "../core/errors.ts";
-import { LeaseLostError, PermanentError } from "../core/errors.ts";
+import { PermanentError } from "../core/errors.ts";
 import type { ClaimedJob } from "../core/job.ts";
 import type { Progressed } from "../core/outcome.ts";
 import { isolate } from "../rx/isolate.ts";
+import { contextOf } from "./context.ts";
+import type { AttemptContext, ContextSetup, Interruptible } from "./context.ts";
 import { trackedEnd } from "./tracked-end.ts";
-
-/** The parts of a pino logger that handlers get. */
-export interface Log {
-  /** Logs fields, and a message with them, on the level `debug`. */
-  debug(fields: object, message?: string): void;
-  /** Logs a message on the level `debug`. */
-  debug(message: string): void;
-  /** Logs fields, and a message with them, on the level `info`. */
-  info(fields: object, message?: string): void;
-  /** Logs a message on the level `info`. */
-  info(message: string): void;
-  /** Logs fields, and a message with them, on the level `warn`. */
-  warn(fields: object, message?: string): void;
-  /** Logs a message on the level `warn`. */
-  warn(message: string): void;
-  /** Logs fields, and a message with them, on the level `error`. */
-  error(fields: object, message?: string): void;
-  /** Logs a message on the level `error`. */
-  error(message: string): void;
-}
-
-/** What a handler gets besides its job. */
-export interface AttemptContext {
-  /**
-   * Fires when the attempt must end; its `reason` is an `InterruptedError`. Belongs to this attempt
-   * alone, so it may be handed on without leaking.
-   */
-  readonly signal: AbortSignal;
-  /** A logger that already knows the job: id, kind, source, attempt, worker. */
-  readonly log: Log;
-  /**
-   * Completes the job inside the handler's own transaction, so that effect and acknowledgement
-   * commit together. Let its rejection end the transaction. Where that is stricter than READ
-   * COMMITTED, it may fail with SQLSTATE 40001, as any statement there.
-   *
-   * @param tx Anything with `query(text, values)`, inside an open transaction.
-   * @throws LeaseLostError when the job is not this attempt's any more.
-   */
-  readonly complete: (tx: unknown) => Promise<void>;
-}
 
 /** A handler with its types taken off; `client.ts` puts them on. */
 export type Handler = (job: ClaimedJob, context: AttemptContext) => unknown;
 
 /** What calling a handler needs to know. */
-export interface HandlerSetup {
+export interface HandlerSetup extends ContextSetup {
   /** The handler of a kind, or `undefined`. */
   readonly handlerOf: (kind: string) => Handler | undefined;
   /** Checks the payload against the schema of its kind, and puts what that made of it in its place. */
   readonly prepare: (job: ClaimedJob) => ClaimedJob | Promise<ClaimedJob>;
-  /** Completes a job in a transaction of the handler's; `false` when its claim is gone. */
-  readonly completeIn: (tx: unknown, job: ClaimedJob) => Promise<boolean>;
-  /** Logger for one attempt. */
-  readonly logOf: (job: ClaimedJob) => Log;
   /** The app's own operators round what the handler returns. Default none. */
   readonly around?: AroundAttempt | undefined;
 }
@@ -111,7 +69,7 @@ export function startHandler(
     result: undefined,
     ended$: nothing,
   };
-  const calling: Calling = { setup, job, attempt, context: contextOf(setup, job, attempt), report };
+  const calling: Calling = { setup, job, attempt, context: contextOf({ setup, job, attempt }), report };
   return {
     start: () => {
       const prepared = setup.prepare(job);
@@ -132,10 +90,7 @@ export function startHandler(
 }
 
 /** What is known of an attempt whose handler was called. */
-interface Attempt {
-  controller: AbortController | undefined;
-  reason: InterruptedError | undefined;
-  committed: boolean;
+interface Attempt extends Interruptible {
   returned: Shape | undefined;
   /** The last value, or what it returned. */
   result: unknown;
@@ -213,26 +168,6 @@ function resultOf(promise: Promise<unknown>, attempt: Attempt): Observable<never
 
 function nothing(): Observable<never> {
   return EMPTY;
-}
-
-function contextOf(setup: HandlerSetup, job: ClaimedJob, attempt: Attempt): AttemptContext {
-  return {
-    // Made on demand: most handlers of small jobs never look at it.
-    get signal() {
-      if (attempt.controller === undefined) {
-        attempt.controller = new AbortController();
-        if (attempt.reason !== undefined) attempt.controller.abort(attempt.reason);
-      }
-      return attempt.controller.signal;
-    },
-    get log() {
-      return setup.logOf(job);
-    },
-    complete: async (tx) => {
-      if (!(await setup.completeIn(tx, job))) throw new LeaseLostError();
-      attempt.committed = true;
-    },
-  };
 }
 
 function handlerFor({ handlerOf }: HandlerSetup, { kind }: ClaimedJob): Handler {

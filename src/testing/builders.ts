@@ -2,7 +2,7 @@ import { checkFields } from "./check-fields.ts";
 import type { JobRef } from "../core/events.ts";
 import type { ClaimedJob } from "../core/job.ts";
 import type { Job } from "../handlers.ts";
-import type { AttemptContext, Log } from "../stages/handler.ts";
+import type { AttemptContext, Log } from "../stages/context.ts";
 
 /** A log that keeps nothing. */
 export const SILENT_LOG: Log = Object.freeze({

@@ -53,7 +53,8 @@ export type { Dispatch, Dispatched, Lane, RunAttempt } from "../stages/dispatch.
 export type { Step } from "../stages/attempt.ts";
 export type { Interrupt } from "../core/interrupt.ts";
 export type { InterruptReason } from "../core/errors.ts";
-export type { AroundAttempt, AttemptContext, Handler, Log } from "../stages/handler.ts";
+export type { AttemptContext, Log } from "../stages/context.ts";
+export type { AroundAttempt, Handler } from "../stages/handler.ts";
 export type { Ended, Outcome, Progressed } from "../core/outcome.ts";
 export { aNewJob } from "./new-job.ts";
 export { marbles } from "./marbles.ts";

@@ -4,7 +4,7 @@ import { isUnchecked } from "../core/schema.ts";
 import type { PayloadSchema } from "../core/schema.ts";
 import { jobOf, unfit } from "../enqueue.ts";
 import type { EnqueueDefaults } from "../enqueue.ts";
-import { checkJob } from "../job-options.ts";
+import { checkJob, checkJobOptions } from "../job-options.ts";
 import type { JobOptions } from "../job-options.ts";
 import { isThenable } from "./thenable.ts";
 
@@ -21,6 +21,7 @@ export function newJobNow(
   payload: unknown,
   options: JobOptions,
 ): NewJob {
+  checkJobOptions(options);
   checkJob(defaults.jobs, kind, options);
   const schema = defaults.jobs[kind];
   if (schema !== undefined) checkPayload(kind, schema, payload);

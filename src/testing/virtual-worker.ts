@@ -35,7 +35,7 @@ import { WORKER_RULES, resolveSettings } from "../settings.ts";
 import type { WorkerSettings } from "../options.ts";
 import { isolate } from "../rx/isolate.ts";
 import { withCompanion } from "../rx/with-companion.ts";
-import type { Log } from "../stages/handler.ts";
+import type { Log } from "../stages/context.ts";
 import { workerStream } from "../worker-stream.ts";
 import { SILENT_LOG } from "./builders.ts";
 import { toMilliseconds } from "./event-marbles.ts";

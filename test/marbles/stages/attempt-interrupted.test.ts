@@ -5,7 +5,8 @@ import type { InterruptReason } from "../../../src/core/errors.ts";
 import type { Interrupt } from "../../../src/core/interrupt.ts";
 import { attemptStage } from "../../../src/stages/attempt.ts";
 import type { AttemptSetup, Step } from "../../../src/stages/attempt.ts";
-import type { AttemptContext, Handler } from "../../../src/stages/handler.ts";
+import type { AttemptContext } from "../../../src/stages/context.ts";
+import type { Handler } from "../../../src/stages/handler.ts";
 import { attemptSetup, steps } from "../../support/attempts.ts";
 import { claimedJob, withMarbles } from "../../support/marbles.ts";
 

@@ -8,7 +8,8 @@ import type { Interrupt } from "../../../src/core/interrupt.ts";
 import { attemptStage } from "../../../src/stages/attempt.ts";
 import type { AttemptSetup } from "../../../src/stages/attempt.ts";
 import { leaksOf } from "../../../src/stages/leaks.ts";
-import type { AttemptContext, Handler } from "../../../src/stages/handler.ts";
+import type { AttemptContext } from "../../../src/stages/context.ts";
+import type { Handler } from "../../../src/stages/handler.ts";
 import { attemptSetup, hear, steps } from "../../support/attempts.ts";
 import { claimedJob, pass, useFakeClock } from "../../support/marbles.ts";
 
