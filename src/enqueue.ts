@@ -53,7 +53,8 @@ export function newJob(
     return jobOf(defaults, kind, payload, options);
   };
   const result = schema["~standard"].validate(payload);
-  return result instanceof Promise ? result.then(accept) : accept(result);
+  // Some libraries answer with what only behaves like a promise.
+  return "then" in result ? Promise.resolve(result).then(accept) : accept(result);
 }
 
 /**
@@ -82,7 +83,7 @@ export async function newJobs(
 }
 
 /** The error for a payload that does not fit the schema of its kind. */
-export function unfit(kind: string, issues: readonly ValidationIssue[], payload: unknown): PayloadError {
+function unfit(kind: string, issues: readonly ValidationIssue[], payload: unknown): PayloadError {
   return new PayloadError(
     `The payload of a ${JSON.stringify(kind)} job does not fit its schema: ${describeIssues(issues, payload)}`,
   );
@@ -96,12 +97,7 @@ const NO_PARENTS: readonly string[] = [];
  * @throws PayloadError for a payload that is no JSON.
  * @throws OptionError for a backoff that breaks its rule.
  */
-export function jobOf(
-  defaults: EnqueueDefaults,
-  kind: string,
-  payload: unknown,
-  options: JobOptions,
-): NewJob {
+function jobOf(defaults: EnqueueDefaults, kind: string, payload: unknown, options: JobOptions): NewJob {
   return {
     kind,
     queue: options.queue ?? DEFAULTS.queue,

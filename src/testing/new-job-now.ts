@@ -1,41 +1,27 @@
 import { OptionError } from "../core/errors.ts";
 import type { NewJob } from "../core/job.ts";
-import { isUnchecked } from "../core/schema.ts";
-import type { PayloadSchema } from "../core/schema.ts";
-import { jobOf, unfit } from "../enqueue.ts";
+import { newJob } from "../enqueue.ts";
 import type { EnqueueDefaults } from "../enqueue.ts";
-import { checkJob, checkJobOptions } from "../job-options.ts";
+import { checkJobOptions } from "../job-options.ts";
 import type { JobOptions } from "../job-options.ts";
-import { isThenable } from "./thenable.ts";
 
 /**
- * `newJob` of `enqueue.ts` without its promise, which would not settle in virtual time. A test holds
- * the two to the same answers and the same errors.
+ * What `client.enqueue` makes of a job, at once: a promise would not settle in virtual time.
  *
  * @throws OptionError for a kind or an option that breaks its rule, for a schema that is asynchronous.
  * @throws PayloadError for a payload that is no JSON or does not fit its schema.
  */
 export function newJobNow(
   defaults: EnqueueDefaults,
-  kind: unknown,
+  kind: string,
   payload: unknown,
   options: JobOptions,
 ): NewJob {
   checkJobOptions(options);
-  checkJob(defaults.jobs, kind, options);
-  const schema = defaults.jobs[kind];
-  if (schema !== undefined) checkPayload(kind, schema, payload);
-  return jobOf(defaults, kind, payload, options);
-}
-
-function checkPayload(kind: string, schema: PayloadSchema, payload: unknown): void {
-  if (isUnchecked(schema)) return;
-  const result = schema["~standard"].validate(payload);
-  if (isThenable(result)) {
-    result.then(undefined, () => undefined);
-    throw new OptionError(asyncSchema(kind));
-  }
-  if (result.issues !== undefined) throw unfit(kind, result.issues, payload);
+  const job = newJob(defaults, kind, payload, options);
+  if (!(job instanceof Promise)) return job;
+  job.catch(() => undefined);
+  throw new OptionError(asyncSchema(kind));
 }
 
 /** The message for a schema that answers with a promise. */
