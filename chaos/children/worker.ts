@@ -117,10 +117,13 @@ function hear(event: WorkerEvent, notes: Notes): void {
   if (!FREQUENT.includes(event.type)) say({ said: "event", at: nowMs(), event });
 }
 
-/** What is left when the sockets of the app's own pool, which does not wait for them, had a moment. */
+/**
+ * What is left when the sockets of the app's own pool, which does not wait for them, had a moment. The
+ * wait keeps the process alive, or it would end before it has said anything; it is over when it looks.
+ */
 async function handlesLeft(): Promise<readonly string[]> {
   const left = (): string[] => process.getActiveResourcesInfo().filter((name) => !OURS.has(name));
-  for (let tries = 0; tries < 50 && left().length > 0; tries += 1) await sleep(20, undefined, { ref: false });
+  for (let tries = 0; tries < 50 && left().length > 0; tries += 1) await sleep(20);
   return left();
 }
 
