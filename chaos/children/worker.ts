@@ -79,6 +79,8 @@ export type Said =
       readonly handles: readonly string[];
       /** How long a statement of the library took at most. */
       readonly slowestQueryMs: number;
+      /** How long one took at most on the connection for heartbeats. */
+      readonly slowestBeatMs: number;
     };
 
 /** Said of every job: too much for the board, which has the ledger. */
@@ -154,7 +156,7 @@ function weigh(): void {
 
 async function main(order: WorkerOrder): Promise<void> {
   const { connectionString, label, appConnections = 10, givesPool = false, begin = "begin" } = order;
-  const slowestQueryMs = timeQueries(APP);
+  const slowest = timeQueries(APP);
   const pool = new pg.Pool({ connectionString, max: appConnections, application_name: APP });
   pool.on("error", () => undefined);
   const notes = notesOf(order.notes, label);
@@ -197,7 +199,8 @@ async function main(order: WorkerOrder): Promise<void> {
     said: "ended",
     at: nowMs(),
     handles: await handlesLeft(),
-    slowestQueryMs: slowestQueryMs(),
+    slowestQueryMs: slowest(""),
+    slowestBeatMs: slowest("millrace lease "),
   });
 }
 

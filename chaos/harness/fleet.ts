@@ -36,6 +36,8 @@ export interface Fleet extends AsyncDisposable {
   readonly stop: () => Promise<void>;
   /** How long a statement of the library took at most, once all have ended. */
   readonly slowestQueryMs: () => number;
+  /** The same of the connections for heartbeats. */
+  readonly slowestBeatMs: () => number;
   /** By how much the heap of a worker grew at most, from the first time it was weighed to the last. */
   readonly heapGrowth: () => number;
   /**
@@ -107,6 +109,7 @@ export function startFleet(database: ChaosDatabase, plan: FleetPlan): Fleet {
     await Promise.all(ends);
     clearTimeout(patience);
   };
+  const lastWords = () => all.flatMap(({ said }) => said.filter((one) => one.said === "ended"));
   return {
     members: () => [...places],
     all,
@@ -116,10 +119,8 @@ export function startFleet(database: ChaosDatabase, plan: FleetPlan): Fleet {
         await until(`${label} starts`, () => (said.some((one) => one.said === "ready") ? true : undefined));
     },
     stop,
-    slowestQueryMs: () =>
-      Math.max(
-        ...all.flatMap(({ said }) => said.map((one) => (one.said === "ended" ? one.slowestQueryMs : 0))),
-      ),
+    slowestQueryMs: () => Math.max(...lastWords().map(({ slowestQueryMs }) => slowestQueryMs)),
+    slowestBeatMs: () => Math.max(...lastWords().map(({ slowestBeatMs }) => slowestBeatMs)),
     heapGrowth: () => Math.max(...all.map(({ said }) => growthOf(said))),
     figures: () => ({ unexpectedExits, handlesLeft }),
     [Symbol.asyncDispose]: async () => {
