@@ -2,6 +2,7 @@ import { abovePoolSize, backendsOf } from "../harness/backends.ts";
 import { openDatabase } from "../harness/database.ts";
 import { trickle } from "../harness/feed.ts";
 import { atLeast, atMost, is } from "../harness/figures.ts";
+import type { Figures } from "../harness/figures.ts";
 import { startFleet } from "../harness/fleet.ts";
 import type { Fleet } from "../harness/fleet.ts";
 import { FAULTS, scheduleOf } from "../harness/mixed-faults.ts";
@@ -30,6 +31,10 @@ const WEIGH_EVERY_MS = 2_000;
 /** Jobs every 100 ms. */
 const BATCH = 15;
 
+/** How much the heap may grow in an hour, and how well that must be known (see `Slope`), in kilobytes. */
+const MOST_GROWTH_KB = 1_000;
+const MOST_ERROR_KB = 300;
+
 /** From one look at the connections to the next. */
 const LOOK_EVERY_MS = 1_000;
 
@@ -40,8 +45,13 @@ const STANDS_MS = 1_000;
  * Faults of all sorts, under load, and a worker whose process lives through all of them: its heap, after
  * each collection of garbage, and the connections.
  *
- * A slope is known no better than the noise lets it: see `heapErrorKbAnHour`. The rule is that the heap is
- * not shown to grow by 1 MB an hour; in a run that is shortened much, that says little.
+ * The slope itself must be at most 1 MB an hour, and known to 0.3 MB, so that noise makes nothing pass. Only
+ * the full length can tell: weighings scatter by some 55 KB, which over its last 800 s would be an error of
+ * about 90 KB an hour, or 150 since neighbours are alike. A run that is shortened measures its warm-up and
+ * breaks the rule: one of 7.6 minutes found 2,962 KB an hour in its last two thirds, and 388 with an error
+ * of 949 in its last 160 s.
+ *
+ * Seen failing: with a connection more after each fault, more stood in the last quarter than in the first.
  */
 export const t33: ChaosTest = {
   id: "T33",
@@ -90,19 +100,28 @@ export const t33: ChaosTest = {
         // A process that is killed leaves jobs that run again.
         extraRuns: atLeast(1),
         abovePoolSize: is(0),
-        leastHeapKbAnHour: atMost(1_000),
-        weighings: atLeast(10),
+        backendsLastQuarter: atMost(backends.backendsFirstQuarter),
+        heapKbAnHour: atMost(MOST_GROWTH_KB),
+        heapErrorKbAnHour: atMost(MOST_ERROR_KB),
       },
     };
   },
 };
+
+/** What was seen of the library's connections. */
+interface Connections extends Figures {
+  readonly abovePoolSize: number;
+  /** The most that stood at once in the first fourth of the time, and in the last. */
+  readonly backendsFirstQuarter: number;
+  readonly backendsLastQuarter: number;
+}
 
 /** Breaks one thing after the other, and looks at the connections between. */
 async function breakAll(
   breakables: Omit<Breakables, "random">,
   schedule: readonly PlannedFault[],
   intervalMs: number,
-): Promise<Readonly<Record<string, number>>> {
+): Promise<Connections> {
   /** After each fault, the most that stood at once. */
   const most: number[] = [];
   let mostAbove = 0;
@@ -126,7 +145,7 @@ async function breakAll(
   };
 }
 
-function heapFigures(survivor: Fleet, from: number): Readonly<Record<string, number>> {
+function heapFigures(survivor: Fleet, from: number): Figures {
   const samples = survivor.all
     .flatMap(({ said }) => said)
     .flatMap((one) =>
@@ -138,11 +157,10 @@ function heapFigures(survivor: Fleet, from: number): Readonly<Record<string, num
     heapKb: samples.at(-1)?.value ?? 0,
     heapKbAnHour: perHour,
     heapErrorKbAnHour: error,
-    leastHeapKbAnHour: perHour - error,
   };
 }
 
-function sumOf(one: Fleet, other: Fleet): Readonly<Record<string, number>> {
+function sumOf(one: Fleet, other: Fleet): Figures {
   const [a, b] = [one.figures(), other.figures()];
   return Object.fromEntries(Object.entries(a).map(([name, value]) => [name, value + (b[name] ?? 0)]));
 }
