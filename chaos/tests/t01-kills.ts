@@ -30,7 +30,8 @@ select (select coalesce(max(date_part('epoch', e.at - k.at) * 1000), 0)
 /**
  * Processes die at any moment, and are started again.
  *
- * Seen failing: with workers that nobody recovers (the lease set to an hour), jobs stay unfinished.
+ * Seen failing: with workers that nobody recovers (the lease set to an hour), jobs stay unfinished; with a
+ * worker that was paused for longer than its lease and killed later, its jobs ran again before the kill.
  */
 export const t01: ChaosTest = {
   id: "T01",
