@@ -2,28 +2,30 @@ import pg from "pg";
 
 type Query = (...parts: unknown[]) => unknown;
 
+/** Tells how long a statement took at most, of connections whose names begin so: in milliseconds. */
+export type Slowest = (names: string) => number;
+
 /**
  * From now on, times every statement of this process but the app's own, from the call to its answer
- * or error.
- *
- * @returns The longest so far, in milliseconds; a statement that is under way counts as it stands.
+ * or error. One that is under way counts as it stands.
  */
-export function timeQueries(app: string): () => number {
-  const under = new Set<number>();
-  let slowestMs = 0;
-  const begin = (): (() => void) => {
-    const from = performance.now();
-    under.add(from);
+export function timeQueries(app: string): Slowest {
+  const under = new Set<{ readonly name: string; readonly from: number }>();
+  const slowest = new Map<string, number>();
+  const begin = (name: string): (() => void) => {
+    const one = { name, from: performance.now() };
+    under.add(one);
     return () => {
-      under.delete(from);
-      slowestMs = Math.max(slowestMs, performance.now() - from);
+      under.delete(one);
+      slowest.set(name, Math.max(slowest.get(name) ?? 0, performance.now() - one.from));
     };
   };
   const query = Reflect.get(pg.Client.prototype, "query") as Query;
   Reflect.set(pg.Client.prototype, "query", function timed(this: pg.Client, ...parts: unknown[]): unknown {
     const parameters = Reflect.get(this, "connectionParameters") as { application_name?: string };
-    if (parameters.application_name === app) return Reflect.apply(query, this, parts);
-    const end = begin();
+    const { application_name: name = "" } = parameters;
+    if (name === app) return Reflect.apply(query, this, parts);
+    const end = begin(name);
     const last = parts.length - 1;
     const callback = parts[last];
     if (typeof callback === "function") {
@@ -38,5 +40,9 @@ export function timeQueries(app: string): () => number {
     else end();
     return answer;
   });
-  return () => Math.max(slowestMs, ...[...under].map((from) => performance.now() - from));
+  return (names) => {
+    const ended = [...slowest].map(([name, ms]) => ({ name, ms }));
+    const open = [...under].map(({ name, from }) => ({ name, ms: performance.now() - from }));
+    return Math.max(0, ...[...ended, ...open].map(({ name, ms }) => (name.startsWith(names) ? ms : 0)));
+  };
 }

@@ -79,6 +79,8 @@ export type Said =
       readonly handles: readonly string[];
       /** How long a statement of the library took at most. */
       readonly slowestQueryMs: number;
+      /** How long one took at most on the connection for heartbeats. */
+      readonly slowestBeatMs: number;
     };
 
 /** Said of every job: too much for the board, which has the ledger. */
@@ -117,10 +119,13 @@ function hear(event: WorkerEvent, notes: Notes): void {
   if (!FREQUENT.includes(event.type)) say({ said: "event", at: nowMs(), event });
 }
 
-/** What is left when the sockets of the app's own pool, which does not wait for them, had a moment. */
+/**
+ * What is left when the sockets of the app's own pool, which does not wait for them, had a moment. The
+ * wait keeps the process alive, or it would end before it has said anything; it is over when it looks.
+ */
 async function handlesLeft(): Promise<readonly string[]> {
   const left = (): string[] => process.getActiveResourcesInfo().filter((name) => !OURS.has(name));
-  for (let tries = 0; tries < 50 && left().length > 0; tries += 1) await sleep(20, undefined, { ref: false });
+  for (let tries = 0; tries < 50 && left().length > 0; tries += 1) await sleep(20);
   return left();
 }
 
@@ -151,7 +156,7 @@ function weigh(): void {
 
 async function main(order: WorkerOrder): Promise<void> {
   const { connectionString, label, appConnections = 10, givesPool = false, begin = "begin" } = order;
-  const slowestQueryMs = timeQueries(APP);
+  const slowest = timeQueries(APP);
   const pool = new pg.Pool({ connectionString, max: appConnections, application_name: APP });
   pool.on("error", () => undefined);
   const notes = notesOf(order.notes, label);
@@ -194,7 +199,8 @@ async function main(order: WorkerOrder): Promise<void> {
     said: "ended",
     at: nowMs(),
     handles: await handlesLeft(),
-    slowestQueryMs: slowestQueryMs(),
+    slowestQueryMs: slowest(""),
+    slowestBeatMs: slowest("millrace lease "),
   });
 }
 

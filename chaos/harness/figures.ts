@@ -32,6 +32,11 @@ export const atLeast = (limit: number): FigureRule => ({
   holds: (value) => value >= limit,
 });
 
+export const within = (least: number, most: number): FigureRule => ({
+  text: `from ${least} to ${most}`,
+  holds: (value) => value >= least && value <= most,
+});
+
 /** Of each figure the larger one. */
 export function worstOf(one: Figures, other: Figures): Figures {
   const names = new Set([...Object.keys(one), ...Object.keys(other)]);

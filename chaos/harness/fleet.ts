@@ -5,7 +5,7 @@ import type { ChaosDatabase } from "./database.ts";
 import { launchMember } from "./member.ts";
 import type { Member } from "./member.ts";
 import type { Figures } from "./figures.ts";
-import { sleep, until } from "./wait.ts";
+import { until } from "./wait.ts";
 
 /** What a fleet is made of. */
 export interface FleetPlan {
@@ -32,27 +32,32 @@ export interface Fleet extends AsyncDisposable {
   readonly events: () => readonly { readonly at: number; readonly event: WorkerEvent }[];
   /** Resolves when the worker of each place has started. */
   readonly ready: () => Promise<void>;
-  /** Drains all workers and resolves when their processes have ended. */
+  /** Drains all workers, once each has started, and resolves when their processes have ended. */
   readonly stop: () => Promise<void>;
   /** How long a statement of the library took at most, once all have ended. */
   readonly slowestQueryMs: () => number;
+  /** The same of the connections for heartbeats. */
+  readonly slowestBeatMs: () => number;
   /** By how much the heap of a worker grew at most, from the first time it was weighed to the last. */
   readonly heapGrowth: () => number;
-  /** Exits that nobody asked for, and handles that were left when a worker had ended. */
+  /**
+   * Exits that nobody asked for, with those of workers that were drained and did not end with their last
+   * word and code 0; and handles that were left when a worker had ended.
+   */
   readonly figures: () => Figures;
 }
 
 /** When so many have ended unexpectedly, the fleet is given up. */
 const MAX_UNEXPECTED = 5;
 
-/** How long the workers may take to drain. */
+/** How long the workers may take to drain; then they are killed, which nobody asked for. */
 const STOP_MS = 60_000;
 
 /** Starts the processes; see `ready`. Disposing it kills them. */
 export function startFleet(database: ChaosDatabase, plan: FleetPlan): Fleet {
   const places: Member[] = [];
   const all: Member[] = [];
-  const wanted = new Set<ChildProcess>();
+  const told = new Map<ChildProcess, "SIGKILL" | "SIGTERM">();
   const ends: Promise<void>[] = [];
   let closing = false;
   let unexpectedExits = 0;
@@ -69,7 +74,8 @@ export function startFleet(database: ChaosDatabase, plan: FleetPlan): Fleet {
       ...plan.orderOf?.(place),
     };
     const { member, ended, errors } = launchMember(order, (signal) => {
-      if (signal === "SIGKILL" || signal === "SIGTERM") wanted.add(member.child);
+      const isKilled = told.get(member.child) === "SIGKILL";
+      if (signal === "SIGKILL" || (signal === "SIGTERM" && !isKilled)) told.set(member.child, signal);
       if (signal !== "SIGTERM") database.ledger.fault(signal, label);
     });
     places[place] = member;
@@ -77,13 +83,15 @@ export function startFleet(database: ChaosDatabase, plan: FleetPlan): Fleet {
     const end = async (): Promise<void> => {
       const how = await ended;
       const last = member.said.findLast((said) => said.said === "ended");
-      const left = last?.handles ?? [];
+      const left = [...(last?.handles ?? []), ...(how === "hung" ? ["what kept it from ending"] : [])];
       handlesLeft += left.length;
       if (left.length > 0) process.stderr.write(`${label} left ${left.join(", ")}\n`);
-      if (!wanted.has(member.child) && plan.mayDie !== true) {
+      const signal = told.get(member.child);
+      const isWanted = signal === undefined ? plan.mayDie === true : obeys(signal, how, last !== undefined);
+      if (!isWanted) {
         unexpectedExits += 1;
         process.stderr.write(`${label} ended unexpectedly (${how}): ${errors().slice(-2_000)}\n`);
-      } else if (wanted.has(member.child) && how === "hung") handlesLeft += 1;
+      }
       if (!closing && unexpectedExits < MAX_UNEXPECTED) launch(place, life + 1);
     };
     ends.push(end());
@@ -92,9 +100,16 @@ export function startFleet(database: ChaosDatabase, plan: FleetPlan): Fleet {
 
   const stop = async (): Promise<void> => {
     closing = true;
+    // Before that a process knows nothing of signals, and would die of this one.
+    for (const member of places) await until(`${member.label} starts`, () => startedOrEnded(member));
     for (const { signal } of places) signal("SIGTERM");
-    await Promise.race([Promise.all(ends), sleep(STOP_MS, undefined, { ref: false })]);
+    const patience = setTimeout(() => {
+      for (const { child } of places) child.kill("SIGKILL");
+    }, STOP_MS);
+    await Promise.all(ends);
+    clearTimeout(patience);
   };
+  const lastWords = () => all.flatMap(({ said }) => said.filter((one) => one.said === "ended"));
   return {
     members: () => [...places],
     all,
@@ -104,21 +119,29 @@ export function startFleet(database: ChaosDatabase, plan: FleetPlan): Fleet {
         await until(`${label} starts`, () => (said.some((one) => one.said === "ready") ? true : undefined));
     },
     stop,
-    slowestQueryMs: () =>
-      Math.max(
-        ...all.flatMap(({ said }) => said.map((one) => (one.said === "ended" ? one.slowestQueryMs : 0))),
-      ),
+    slowestQueryMs: () => Math.max(...lastWords().map(({ slowestQueryMs }) => slowestQueryMs)),
+    slowestBeatMs: () => Math.max(...lastWords().map(({ slowestBeatMs }) => slowestBeatMs)),
     heapGrowth: () => Math.max(...all.map(({ said }) => growthOf(said))),
     figures: () => ({ unexpectedExits, handlesLeft }),
     [Symbol.asyncDispose]: async () => {
       closing = true;
       for (const { child } of places) {
-        wanted.add(child);
+        told.set(child, "SIGKILL");
         child.kill("SIGKILL");
       }
       await Promise.all(ends);
     },
   };
+}
+
+/** Whether a process ended as it was told to. One that hung is counted among the handles. */
+function obeys(signal: "SIGKILL" | "SIGTERM", how: string, saidSo: boolean): boolean {
+  return signal === "SIGKILL" || (saidSo && (how === "0" || how === "hung"));
+}
+
+function startedOrEnded({ said, child }: Member): true | undefined {
+  const isOver = child.exitCode !== null || child.signalCode !== null;
+  return isOver || said.some((one) => one.said === "ready") ? true : undefined;
 }
 
 function growthOf(said: readonly Said[]): number {

@@ -1,3 +1,4 @@
+import { backendsOf, pick, terminate } from "./backends.ts";
 import type { ChaosDatabase } from "./database.ts";
 import type { Fleet } from "./fleet.ts";
 import type { PgProxy } from "./pg-proxy.ts";
@@ -7,6 +8,7 @@ import { sleep } from "./wait.ts";
 
 /** What can be broken. */
 export interface Breakables {
+  /** Of this fault alone: how many numbers it draws may depend on what it meets. */
   readonly random: Random;
   readonly server: ChaosServer;
   readonly database: ChaosDatabase;
@@ -19,13 +21,14 @@ export interface Breakables {
 /** One fault: resolves when what it held is let go. */
 export type Fault = (breakables: Breakables) => Promise<unknown>;
 
+/** A fault of a schedule. */
+export interface PlannedFault {
+  readonly name: string;
+  readonly random: Random;
+}
+
 /** How many backends an operator ends at a time. */
 const BACKENDS = 3;
-
-const TERMINATE_SQL = `
-select pg_terminate_backend(a.pid) from (
-  select pid from pg_stat_activity
-   where datname = current_database() and application_name like $1 order by md5(pid::text || $2) limit $3) a`;
 
 /** Faults of single tests of the board, by name. */
 export const FAULTS: Readonly<Record<string, Fault>> = {
@@ -36,8 +39,13 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     await sleep(all.random.between(0.5, 1.5) * all.leaseMs);
     paused?.signal("SIGCONT");
   },
-  "end backends": ({ database, random }) => terminate(database, random, "millrace %", BACKENDS),
-  "end listeners": ({ database, random }) => terminate(database, random, "millrace listen %", 100),
+  "end backends": async ({ database, random }) =>
+    terminate(database, pick(await backendsOf(database), random, BACKENDS)),
+  "end listeners": async ({ database }) => {
+    const all = await backendsOf(database);
+    const listeners = all.filter(({ name }) => name.startsWith("millrace listen "));
+    return terminate(database, listeners);
+  },
   cut: async ({ proxy }) => {
     proxy.stall(() => true);
     proxy.resetStalled();
@@ -55,10 +63,13 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
 };
 
 /** So many faults, in an order that the seed decides; each sort as often as the others. */
-export function scheduleOf(random: Random, count: number): readonly string[] {
+export function scheduleOf(random: Random, count: number): readonly PlannedFault[] {
   const names = Object.keys(FAULTS);
   const rounds = Array.from({ length: Math.ceil(count / names.length) }, () => shuffled(names, random));
-  return rounds.flat().slice(0, count);
+  return rounds
+    .flat()
+    .slice(0, count)
+    .map((name) => ({ name, random: random.fork() }));
 }
 
 function shuffled(names: readonly string[], { next }: Random): readonly string[] {
@@ -69,13 +80,4 @@ function shuffled(names: readonly string[], { next }: Random): readonly string[]
 function victim({ fleet, random }: Breakables): ReturnType<Fleet["members"]>[number] | undefined {
   const members = fleet.members();
   return members[random.integer(0, members.length - 1)];
-}
-
-async function terminate(
-  { pool }: ChaosDatabase,
-  { next }: Random,
-  name: string,
-  count: number,
-): Promise<void> {
-  await pool.query(TERMINATE_SQL, [name, String(next()), count]);
 }

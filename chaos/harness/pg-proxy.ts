@@ -20,9 +20,11 @@ export interface PgProxy extends AsyncDisposable {
   readonly resetStalled: () => void;
   /**
    * Lets the next statement through whose name matches, waits until the server has answered, which
-   * is after its commit, and resets the connection in place of the answer. Resolves when that was done.
+   * is after its commit, and resets the connection in place of the answer. An answer of fewer rows than
+   * `leastRows`, default 0, is passed on, and the next one is looked at. Resolves when that was done, to
+   * how many rows the answer had.
    */
-  readonly cutReply: (matches: (statement: string) => boolean) => Promise<void>;
+  readonly cutReply: (matches: (statement: string) => boolean, leastRows?: number) => Promise<number>;
 }
 
 /** One connection through the proxy. */
@@ -35,15 +37,21 @@ interface Link {
   rest: Buffer;
   /** Its answer is to be lost. */
   doomed: Doom | undefined;
+  /** What of that answer has come so far. */
+  answer: Buffer;
 }
 
 interface Doom {
   readonly matches: (statement: string) => boolean;
-  readonly done: () => void;
+  readonly leastRows: number;
+  readonly done: (rows: number) => void;
 }
 
 /** ReadyForQuery: the server has answered and waits for more. */
 const READY = "Z";
+
+/** DataRow: a row of an answer. */
+const ROW = "D";
 
 /** Starts a proxy before the server of a connection string. Disposing it cuts every connection. */
 export async function startPgProxy(connectionString: string): Promise<PgProxy> {
@@ -59,6 +67,7 @@ export async function startPgProxy(connectionString: string): Promise<PgProxy> {
       stalled: false,
       rest: Buffer.alloc(0),
       doomed: undefined,
+      answer: Buffer.alloc(0),
     };
     links.add(link);
     join(link, dooms, () => links.delete(link));
@@ -84,9 +93,9 @@ export async function startPgProxy(connectionString: string): Promise<PgProxy> {
     resetStalled: () => {
       for (const link of links) if (link.stalled) reset(link);
     },
-    cutReply: (matches) =>
+    cutReply: (matches, leastRows = 0) =>
       new Promise((done) => {
-        dooms.add({ matches, done });
+        dooms.add({ matches, leastRows, done });
       }),
     [Symbol.asyncDispose]: async () => {
       server.close();
@@ -118,16 +127,30 @@ function join(link: Link, dooms: Set<Doom>, forget: () => void): void {
   });
   server.on("data", (bytes: Buffer) => {
     if (link.doomed === undefined) client.write(bytes);
-    else if (endsReady(bytes)) {
-      reset(link);
-      link.doomed.done();
-    }
+    else withhold(link, dooms, bytes);
   });
   client.on("close", () => {
     server.destroy();
     forget();
   });
   server.on("close", () => client.destroy());
+}
+
+/** Keeps an answer that is to be lost, until it is whole. */
+function withhold(link: Link, dooms: Set<Doom>, bytes: Buffer): void {
+  const { client, doomed } = link;
+  link.answer = Buffer.concat([link.answer, bytes]);
+  if (doomed === undefined || !endsReady(bytes)) return;
+  const rows = rowsIn(link.answer);
+  if (rows >= doomed.leastRows) {
+    reset(link);
+    doomed.done(rows);
+    return;
+  }
+  client.write(link.answer);
+  link.answer = Buffer.alloc(0);
+  link.doomed = undefined;
+  dooms.add(doomed);
 }
 
 function reset({ client, server }: Link): void {
@@ -138,6 +161,14 @@ function reset({ client, server }: Link): void {
 /** An answer ends with ReadyForQuery, which has 6 bytes and comes whole. */
 function endsReady(bytes: Buffer): boolean {
   return bytes.length >= 6 && bytes.toString("latin1", bytes.length - 6, bytes.length - 5) === READY;
+}
+
+/** How many rows a whole answer has. */
+function rowsIn(answer: Buffer): number {
+  let rows = 0;
+  for (let at = 0; at + 5 <= answer.length; at += answer.readUInt32BE(at + 1) + 1)
+    if (answer.toString("latin1", at, at + 1) === ROW) rows += 1;
+  return rows;
 }
 
 /**

@@ -6,6 +6,11 @@ export interface Random {
   readonly between: (min: number, max: number) => number;
   /** A whole number from `min` to `max`, both included. */
   readonly integer: (min: number, max: number) => number;
+  /**
+   * Another generator, whose seed is the next number: for what draws at moments of its own, as a load
+   * does, so that the numbers of this one stay in their order.
+   */
+  readonly fork: () => Random;
 }
 
 /** Makes a generator from a seed (mulberry32): the same seed gives the same numbers on every machine. */
@@ -18,5 +23,10 @@ export function randomOf(seed: number): Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
   const between = (min: number, max: number): number => min + next() * (max - min);
-  return { next, between, integer: (min, max) => Math.floor(between(min, max + 1)) };
+  return {
+    next,
+    between,
+    integer: (min, max) => Math.floor(between(min, max + 1)),
+    fork: () => randomOf(next() * 2 ** 32),
+  };
 }

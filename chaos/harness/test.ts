@@ -27,7 +27,10 @@ export interface Place {
 
 /** What a test gets. */
 export interface Bench {
-  /** From here comes every fault's moment, victim and length, so that a seed repeats them. */
+  /**
+   * From here comes every fault's moment, victim and length, so that a seed repeats them. What draws
+   * meanwhile has a fork of it.
+   */
   readonly random: Random;
   /** Whether this is a run with `--ci`. */
   readonly ci: boolean;

@@ -1,4 +1,5 @@
 import pg from "pg";
+import { backendsOf, pick } from "../harness/backends.ts";
 import { openDatabase } from "../harness/database.ts";
 import type { ChaosDatabase } from "../harness/database.ts";
 import { feed } from "../harness/feed.ts";
@@ -21,7 +22,8 @@ export const t06: ChaosTest = {
   run: async ({ random, size, server: startServer }) => {
     await using server = await startServer();
     await using database = await openDatabase(server.connectionString);
-    await using load = feed(database, { workOf: () => mixedWork(random, 300), level: 300 });
+    const works = random.fork();
+    await using load = feed(database, { workOf: () => mixedWork(works, 300), level: 300 });
     await using fleet = startFleet(database, {
       size: 4,
       worker: { leaseDurationMs: 10_000, concurrency: 10, backoff: { initialMs: 100, maxMs: 1_000 } },
@@ -45,18 +47,17 @@ export const t06: ChaosTest = {
   },
 };
 
-async function killBackend({ pool, connectionString }: ChaosDatabase, { integer }: Random): Promise<Outage> {
+async function killBackend(database: ChaosDatabase, random: Random): Promise<Outage> {
+  const { connectionString } = database;
   const witness = new pg.Client({ connectionString });
   let ended = false;
   witness.on("error", () => (ended = true));
   witness.on("end", () => (ended = true));
   await witness.connect();
-  const { rows } = await pool.query<{ pid: number }>(
-    `select a.pid from pg_stat_activity a where a.datname = current_database()
-        and a.application_name like 'millrace%' order by a.application_name, a.backend_start`,
-  );
+  const [victim] = pick(await backendsOf(database), random, 1);
+  if (victim === undefined) throw new Error("Expected the workers to have connections");
   const beganAt = nowMs();
-  process.kill(rows[integer(0, rows.length - 1)]?.pid ?? 0, "SIGKILL");
+  process.kill(victim.pid, "SIGKILL");
   await until("Postgres has noticed", () => (ended ? true : undefined), { everyMs: 2 });
   await accepting(connectionString);
   return { beganAt, endedAt: nowMs() };

@@ -6,10 +6,22 @@ import type { ChaosTest } from "../harness/test.ts";
 import type { Deed, Work } from "../harness/work.ts";
 
 const LEASE_MS = 1_000;
+const BLOCK_MS = 3 * LEASE_MS;
 const CONCURRENCY = 10;
+
+/** How long a statement that was sent before a block may take, in milliseconds. */
+const SENT_MS = 50;
+
+/** How often the loop was blocked, and how many jobs its worker claimed meanwhile. */
 const BLOCKS_SQL = `
-select count(*)::int as blocks from chaos.runs r join chaos.enqueued e on e.job = r.job
- where e.deed = 'block-once' and r.token = 1`;
+with block as (
+  select r.worker, r.at from chaos.runs r join chaos.enqueued e on e.job = r.job
+   where e.deed = 'block-once' and r.token = 1
+)
+select (select count(*) from block)::int as blocks,
+       (select count(*) from block b join chaos.history h on h.worker = b.worker
+         where h.what = 'claimed' and h.at > b.at + make_interval(secs => $1::float8 / 1000)
+           and h.at < b.at + make_interval(secs => $2::float8 / 1000))::int as "claimsWhileBlocked"`;
 
 const NEIGHBOURS: readonly Deed[] = ["transaction", "return", "progress"];
 
@@ -43,7 +55,7 @@ export const t24: ChaosTest = {
     await fleet.stop();
     const audit = await database.audit();
     const { rows } = await database.pool.query<Record<string, number>>(MISTOLD_SQL);
-    const blocks = await database.pool.query<{ blocks: number }>(BLOCKS_SQL);
+    const blocks = await database.pool.query<Record<string, number>>(BLOCKS_SQL, [SENT_MS, BLOCK_MS]);
     const expired = fleet.events().filter(({ event }) => event.type === "lease-expired").length;
     const lags = fleet.all.flatMap(({ said }) => said.map((one) => (one.said === "lag" ? one.ms : 0)));
     return {
@@ -60,6 +72,8 @@ export const t24: ChaosTest = {
         refused: atLeast(1),
         expired: atLeast(1),
         longestLagMs: atLeast(2 * LEASE_MS),
+        blocks: atLeast(1),
+        claimsWhileBlocked: is(0),
         mistoldEnds: is(0),
       },
     };
@@ -68,6 +82,6 @@ export const t24: ChaosTest = {
 
 /** One job in ten blocks, the others take up to three halves of a lease. */
 function workOf(n: number, ms: number): Work {
-  if (n % CONCURRENCY === 0) return { deed: "block-once", ms: 3 * LEASE_MS };
+  if (n % CONCURRENCY === 0) return { deed: "block-once", ms: BLOCK_MS };
   return { deed: NEIGHBOURS[n % NEIGHBOURS.length] ?? "return", ms };
 }
