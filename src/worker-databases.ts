@@ -37,12 +37,14 @@ export function openDatabases(
   const work = openPool(config, {
     max: WORK_CONNECTIONS,
     applicationName: `millrace work ${label}`,
+    plansOnce: true,
     throughPooler,
     onReadOnly,
   });
   const leases = openPool(config, {
     max: 1,
     applicationName: `millrace lease ${label}`,
+    plansOnce: true,
     queryTimeoutMs: Math.round(beatTimeoutMs),
     throughPooler,
     onReadOnly,

@@ -59,6 +59,12 @@ export interface RunSettings {
 export interface PoolSettings extends RunSettings {
   /** How many connections there are at most, from 1. */
   readonly max: number;
+  /**
+   * Plans each statement once for all values, as those of a worker are made for. By itself Postgres plans
+   * a statement anew for each short array: an outcome written alone took 0.8 ms of planning and 0.1 ms of
+   * work. Default false.
+   */
+  readonly plansOnce?: boolean;
   /** What `pg_stat_activity` shows; cut to 63 bytes by Postgres. */
   readonly applicationName: string;
   /** Milliseconds until a statement is given up by the client. The server gives up a little earlier. */
@@ -78,6 +84,9 @@ const IDLE_TIMEOUT_MS = 60_000;
 
 const KEEP_ALIVE_DELAY_MS = 10_000;
 
+/** For the startup packet. */
+const PLAN_ONCE = "-c plan_cache_mode=force_generic_plan";
+
 /** How long `close` waits for the server before it drops the sockets. */
 const CLOSE_TIMEOUT_MS = 3_000;
 
@@ -87,9 +96,11 @@ const CLOSE_TIMEOUT_MS = 3_000;
  */
 export function openPool(config: pg.PoolConfig, settings: PoolSettings): Database {
   const { max, applicationName, queryTimeoutMs = QUERY_TIMEOUT_MS, throughPooler = false } = settings;
+  const plansOnce = settings.plansOnce === true && !throughPooler;
   const sockets = createSockets();
   const pool = new pg.Pool({
     ...config,
+    ...(plansOnce ? { options: `${config.options ?? ""} ${PLAN_ONCE}` } : {}),
     max,
     application_name: applicationName,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,

@@ -89,6 +89,17 @@ describe("openPool", () => {
     expect(rows).toHaveLength(1);
   });
 
+  it("plans once for all values where it is told to, beside the options of the app", async () => {
+    const settings = {
+      name: "",
+      text: "select current_setting('plan_cache_mode') as plans, current_setting('search_path') as path",
+    };
+    const own = { options: "-c search_path=pg_catalog" };
+    const { run } = database.open({ ...own, plansOnce: true });
+    expect(await run(settings)).toEqual([{ plans: "force_generic_plan", path: "pg_catalog" }]);
+    expect(await database.open(own).run(settings)).toEqual([{ plans: "auto", path: "pg_catalog" }]);
+  });
+
   it("sends nothing that a transaction pooler refuses, where it is told of one", async () => {
     const { run } = database.open({ throughPooler: true });
     await run(one);

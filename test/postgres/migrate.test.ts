@@ -13,13 +13,19 @@ async function emptyDatabase(max = 2): Promise<pg.Pool> {
   const serverUrl = inject("serverUrl");
   const name = `millrace_migrate_${process.pid}_${(made += 1)}`;
   await inServer(serverUrl, `create database "${name}"`);
-  const pool = new pg.Pool({ connectionString: urlOf(serverUrl, name), max, application_name: "the test" });
-  pool.on("error", () => undefined);
-  pool.on("connect", (client) => client.on("error", () => undefined));
+  const pool = calm({ connectionString: urlOf(serverUrl, name), max, application_name: "the test" });
   onTestFinished(async () => {
     await pool.end();
     await inServer(serverUrl, `drop database "${name}" with (force)`);
   });
+  return pool;
+}
+
+/** A pool whose connections may be cut. */
+function calm(config: pg.PoolConfig): pg.Pool {
+  const pool = new pg.Pool(config);
+  pool.on("error", () => undefined);
+  pool.on("connect", (client) => client.on("error", () => undefined));
   return pool;
 }
 
@@ -73,7 +79,7 @@ describe("migrate", () => {
 
   it("waits for another one longer than the pool lets a query take", async () => {
     const pool = await emptyDatabase();
-    const patient = new pg.Pool({ ...pool.options, query_timeout: 100 });
+    const patient = calm({ ...pool.options, query_timeout: 100 });
     onTestFinished(() => patient.end());
     await migrate(pool, "millrace");
     const other = await pool.connect();
@@ -103,7 +109,7 @@ describe("migrate", () => {
     ]) {
       await inServer(inject("serverUrl"), `alter database "${name}" set ${setting}`);
     }
-    const fresh = new pg.Pool({ ...pool.options, max: 1 });
+    const fresh = calm({ ...pool.options, max: 1 });
     onTestFinished(() => fresh.end());
     expect(await migrate(fresh, "millrace")).toEqual({ from: 0, to: SCHEMA_VERSION });
   });

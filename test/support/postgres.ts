@@ -67,10 +67,12 @@ export function usePostgres(): TestDatabase {
     return borrowed;
   };
   const open: TestDatabase["open"] = (settings = {}) => {
-    const { max = 1, applicationName = APPLICATION, queryTimeoutMs, throughPooler, ...config } = settings;
+    const { max = 1, applicationName = APPLICATION, plansOnce = false, ...rest } = settings;
+    const { queryTimeoutMs, throughPooler, ...config } = rest;
     const given = {
       max,
       applicationName,
+      plansOnce,
       ...(queryTimeoutMs === undefined ? {} : { queryTimeoutMs }),
       ...(throughPooler === undefined ? {} : { throughPooler }),
     };
