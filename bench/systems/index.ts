@@ -1,7 +1,7 @@
 import { bullmqPostgres, bullmqRedis } from "./bullmq.ts";
 import { graphileWorker, graphileWorkerPlain } from "./graphile-worker.ts";
 import { limit } from "./limit.ts";
-import { millrace } from "./millrace.ts";
+import { millrace, millraceSync } from "./millrace.ts";
 import type { SystemName } from "./names.ts";
 import { pgBoss } from "./pg-boss.ts";
 import type { System, Target } from "./system.ts";
@@ -10,6 +10,7 @@ import type { System, Target } from "./system.ts";
 export const SYSTEMS: Readonly<Record<SystemName, (target: Target) => System | Promise<System>>> = {
   limit,
   millrace,
+  "millrace-sync": millraceSync,
   "graphile-worker": graphileWorker,
   "graphile-worker-plain": graphileWorkerPlain,
   "pg-boss": pgBoss,
