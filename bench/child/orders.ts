@@ -1,3 +1,5 @@
+import type { Left } from "../systems/system.ts";
+
 /**
  * The protocol between the bench and its children: one line of JSON an order, one an answer. A child
  * is a fresh process with one system in it, so that heaps and event loops do not mix.
@@ -28,7 +30,7 @@ export interface Orders {
   /** Collects garbage, then says what the process uses: megabytes, and processor time since its start. */
   readonly usage: Order<object, Usage>;
   /** Jobs that did not succeed yet. */
-  readonly left: Order<object, number>;
+  readonly left: Order<object, Left>;
   /** Commands that the store has carried out so far. */
   readonly commands: Order<object, number>;
   /** Stops the worker. */

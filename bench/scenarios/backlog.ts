@@ -46,10 +46,10 @@ async function drainSome(place: Place): Promise<{ readonly taken: number; readon
   const { handled: taken } = await worker.ask("tally", {});
   const left = await worker.ask("left", {});
   await worker.end();
-  if (left !== before - taken)
-    throw new Error(`Of ${before} jobs ${taken} were handled, and ${left} are left`);
+  if (left.count !== before.count - taken)
+    throw new Error(`Of ${before.count} jobs ${taken} were handled, and ${left.count} are left`);
   const serverUs = cpuAfter === undefined ? undefined : cpuAfter - Number(cpuBefore);
-  return { taken, measured: { figures: drainFigures(drained(tallies, serverUs)) } };
+  return { taken, measured: { figures: drainFigures(drained(tallies, { serverUs })) } };
 }
 
 /** What waiting jobs cost those that run. */

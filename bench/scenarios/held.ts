@@ -32,7 +32,7 @@ export const heldScenario: Scenario = {
           await worker.ask("lap", {});
           sent.push(await filler.ask("fillAtOnce", { count: ROUND }));
           const tallies = await untilHandled([worker], sent.length * ROUND);
-          rates.push(rounded(drained(tallies, undefined).jobsPerS));
+          rates.push(rounded(drained(tallies).jobsPerS));
         }
         await place.sql("rollback");
         await stop([worker]);

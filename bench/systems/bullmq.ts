@@ -40,7 +40,7 @@ export function bullmqPostgres(target: Target): System {
     return pool;
   };
   const system = open(target, connect, createPostgresBackend);
-  const counts = postgresCounts(target.postgres, "select 0 as n");
+  const counts = postgresCounts(target.postgres, { payload: "data", leftFrom: "bullmq.job" });
   return {
     ...system,
     prepare: async () => {
@@ -49,6 +49,7 @@ export function bullmqPostgres(target: Target): System {
       await runMigrations(client);
       await client.end();
     },
+    left: counts.left,
     commands: counts.commands,
     close: async () => {
       await system.close();
@@ -92,7 +93,7 @@ function open(
       const counts = await Promise.all(
         target.queues.map((name) => queueOf(name).getJobCounts(...UNFINISHED)),
       );
-      return counts.flatMap((byState) => Object.values(byState)).reduce((sum, n) => sum + n, 0);
+      return { count: counts.flatMap((byState) => Object.values(byState)).reduce((sum, n) => sum + n, 0) };
     },
     close: () => Promise.all([...queues.values()].map((queue) => queue.close())),
   };

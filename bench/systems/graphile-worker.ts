@@ -21,7 +21,10 @@ export async function graphileWorkerPlain(target: Target): Promise<System> {
 async function open(target: Target, batching: Partial<typeof BATCHED>): Promise<System> {
   const connectionString = target.postgres;
   const utils = await makeWorkerUtils({ connectionString, logger });
-  const counts = postgresCounts(connectionString, "select count(*) as n from graphile_worker._private_jobs");
+  const counts = postgresCounts(connectionString, {
+    payload: "payload",
+    leftFrom: "graphile_worker._private_jobs",
+  });
   const task = ({ queue = String(target.queues[0]) }: NewJob): string => queue;
   const spec = ({ priority, delayMs }: NewJob) => ({
     ...(priority === undefined ? {} : { priority }),

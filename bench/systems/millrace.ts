@@ -19,7 +19,7 @@ function open({ postgres, queues }: Target, handlerOf: (handle: Handle) => Handl
     jobs: { job: payload<Payload>() },
     logger: false,
   });
-  const counts = postgresCounts(postgres, "select count(*) as n from millrace.jobs");
+  const counts = postgresCounts(postgres, { payload: "payload", leftFrom: "millrace.jobs" });
   const optionsOf = ({ queue = queues[0], priority, delayMs }: NewJob) => ({ queue, priority, delayMs });
   return {
     prepare: client.migrate,

@@ -10,7 +10,10 @@ export async function pgBoss(target: Target): Promise<System> {
   const boss = new PgBoss({ connectionString: postgres, useListenNotify: true, schedule: false });
   boss.on("error", (error) => process.stderr.write(`pg-boss: ${error.message}\n`));
   await boss.start();
-  const counts = postgresCounts(postgres, "select count(*) as n from pgboss.job where state < 'completed'");
+  const counts = postgresCounts(postgres, {
+    payload: "data",
+    leftFrom: "pgboss.job where state < 'completed'",
+  });
   return {
     prepare: async () => {
       for (const queue of queues)
