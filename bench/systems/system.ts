@@ -77,6 +77,12 @@ export type JobSort = "quick" | "slow" | "mixed";
 /** Is called for each attempt. */
 export type Handle = (payload: Payload) => void | Promise<void>;
 
+/**
+ * Connections that a peer's pool may open to enqueue by: as many as there are callers at most, for most
+ * of them send each job by itself. The pool of millrace stays as it comes.
+ */
+export const CALLERS = 64;
+
 /** Milliseconds until a failed attempt is tried again. */
 export const RETRY_MS = 1000;
 
