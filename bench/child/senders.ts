@@ -25,8 +25,7 @@ export function sendersOf(
   const many = (count: number, more: Omit<NewJob, "payload"> = {}): NewJob[] =>
     Array.from({ length: count }, () => ({ payload: payload(), ...more }));
 
-  const counted = async (send: () => Promise<unknown>): Promise<Sent> => {
-    const from = next;
+  const counted = async (send: () => Promise<unknown>, from = next): Promise<Sent> => {
     const startedAt = now();
     const startedCpu = process.cpuUsage();
     await send();
@@ -47,15 +46,20 @@ export function sendersOf(
         for (let left = count; left > 0; left -= CHUNK)
           await system.enqueueMany(many(Math.min(left, CHUNK), delayed));
       }),
-    fillAtOnce: ({ count }) => counted(() => system.enqueueMany(many(count))),
-    call: ({ count, callers }) =>
-      counted(() => {
-        const jobs = many(count);
-        const caller = async (): Promise<void> => {
-          for (let job = jobs.pop(); job !== undefined; job = jobs.pop()) await system.enqueue(job);
-        };
-        return Promise.all(Array.from({ length: callers }, caller));
-      }),
+    // What they send is made before the clock starts.
+    fillAtOnce: ({ count }) => {
+      const from = next;
+      const jobs = many(count);
+      return counted(() => system.enqueueMany(jobs), from);
+    },
+    call: ({ count, callers }) => {
+      const from = next;
+      const jobs = many(count);
+      const caller = async (): Promise<void> => {
+        for (let job = jobs.pop(); job !== undefined; job = jobs.pop()) await system.enqueue(job);
+      };
+      return counted(() => Promise.all(Array.from({ length: callers }, caller)), from);
+    },
     probe: ({ count, gapMs }) => {
       next += FIRST_PROBE;
       return counted(async () => {
