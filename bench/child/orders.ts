@@ -15,8 +15,9 @@ export interface Orders {
   readonly call: Order<{ readonly count: number; readonly callers: number }, Sent>;
   /** Enqueues probes one by one, with a random pause around `gapMs` between. */
   readonly probe: Order<{ readonly count: number; readonly gapMs: number }, Sent>;
-  /** Enqueues at a steady rate, a batch each 10 ms. */
-  readonly load: Order<{ readonly perSecond: number; readonly seconds: number }, Sent>;
+  /** Enqueues at a steady rate, a batch each 10 ms, until it is told to cease. */
+  readonly load: Order<{ readonly perSecond: number }, Sent>;
+  readonly cease: Order<object, null>;
   /** Enqueues jobs of all sorts one by one at a steady rate. */
   readonly mix: Order<{ readonly perSecond: number; readonly seconds: number }, Sent>;
   /** Starts a worker. */

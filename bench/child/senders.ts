@@ -19,8 +19,12 @@ const TICK_MS = 10;
 export function sendersOf(
   system: System,
   queues: readonly string[],
-): { readonly [Name in Sends]: (asked: Orders[Name]["asked"]) => Promise<Sent> } {
+): { readonly [Name in Sends]: (asked: Orders[Name]["asked"]) => Promise<Sent> } & {
+  /** Ends the load. */
+  readonly cease: () => void;
+} {
   let next = 0;
+  const ceased = new AbortController();
   const payload = (more: Partial<Payload> = {}): Payload => ({ n: next++, sentAt: now(), ...more });
   const many = (count: number, more: Omit<NewJob, "payload"> = {}): NewJob[] =>
     Array.from({ length: count }, () => ({ payload: payload(), ...more }));
@@ -69,7 +73,11 @@ export function sendersOf(
         }
       });
     },
-    load: (rate) => counted(() => steadily(rate, (count) => system.enqueueMany(many(count)))),
+    load: ({ perSecond }) => {
+      const rate = { perSecond, seconds: Infinity, isOver: () => ceased.signal.aborted };
+      return counted(() => steadily(rate, (count) => system.enqueueMany(many(count))));
+    },
+    cease: () => ceased.abort(),
     mix: (rate) =>
       counted(() =>
         steadily(rate, (count) =>
@@ -91,15 +99,22 @@ function anyJob(payload: (more: Partial<Payload>) => Payload, queues: readonly s
   };
 }
 
+/** A steady rate, until its time is over or it is told to cease. */
+interface Rate {
+  readonly perSecond: number;
+  readonly seconds: number;
+  readonly isOver?: () => boolean;
+}
+
 /** Sends at each tick what is due by then, and in the end waits for all that was sent. */
 async function steadily(
-  { perSecond, seconds }: { readonly perSecond: number; readonly seconds: number },
+  { perSecond, seconds, isOver = () => false }: Rate,
   send: (count: number) => Promise<unknown>,
 ): Promise<void> {
   const startedAt = performance.now();
   const total = Math.round(perSecond * seconds);
   const sending: Promise<unknown>[] = [];
-  for (let sent = 0; sent < total;) {
+  for (let sent = 0; sent < total && !isOver();) {
     await setTimeout(TICK_MS);
     const due = Math.min(total, Math.floor(((performance.now() - startedAt) / 1000) * perSecond));
     if (due > sent) sending.push(send(due - sent));

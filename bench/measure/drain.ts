@@ -63,6 +63,24 @@ export async function drain(place: Place, sent: Sent, draining: Draining): Promi
   });
 }
 
+/**
+ * Lets a worker that was not started yet handle `warm` jobs, and then measures it over `count` more, from
+ * the begin of the first attempt to the end of the last.
+ */
+export async function drainWarm(
+  place: Place,
+  worker: Child,
+  { warm, count }: { readonly warm: number; readonly count: number },
+): Promise<Drained> {
+  await start([worker], { concurrency: 24, sort: "noop" });
+  await untilHandled([worker], warm);
+  const cpuBefore = await place.serverCpuUs();
+  await worker.ask("lap", {});
+  const tallies = await untilHandled([worker], warm + count);
+  const cpuAfter = await place.serverCpuUs();
+  return drained(tallies, { serverUs: cpuAfter === undefined ? undefined : cpuAfter - Number(cpuBefore) });
+}
+
 /** Starts workers. */
 export async function start(children: readonly Child[], { concurrency, sort }: Draining): Promise<void> {
   await Promise.all(children.map((child) => child.ask("work", { concurrency, sort })));
