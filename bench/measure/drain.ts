@@ -169,7 +169,7 @@ export async function checkThere(child: Child, sent: readonly Counted[]): Promis
 }
 
 /** Jobs, and the sum of the numbers that they carry. */
-interface Counted {
+export interface Counted {
   readonly count: number;
   readonly sum: number;
 }
