@@ -28,7 +28,7 @@ export interface Orders {
   readonly lap: Order<object, null>;
   /** How late the probes began, in milliseconds, and the other lists of `mixed`. */
   readonly lateness: Order<object, Readonly<Record<string, readonly number[]>>>;
-  /** Collects garbage, then says what the process uses: megabytes, and processor time since its start. */
+  /** What the process uses: processor time since its start, and megabytes after garbage is collected, which does not count. */
   readonly usage: Order<object, Usage>;
   /** Jobs that did not succeed yet. */
   readonly left: Order<object, Left>;
