@@ -5,10 +5,12 @@ import { millrace, millraceSync } from "./millrace.ts";
 import type { SystemName } from "./names.ts";
 import { pgBoss } from "./pg-boss.ts";
 import type { System, Target } from "./system.ts";
+import { timers } from "./timers.ts";
 
 /** Every system by its name. */
 export const SYSTEMS: Readonly<Record<SystemName, (target: Target) => System | Promise<System>>> = {
   limit,
+  timers,
   millrace,
   "millrace-sync": millraceSync,
   "graphile-worker": graphileWorker,
