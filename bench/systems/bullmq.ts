@@ -38,6 +38,8 @@ export function bullmqPostgres(target: Target): System {
       keepAlive: true,
       max,
     });
+    // Each of the queues and workers that share it listens for its errors.
+    pool.setMaxListeners(0);
     pools.push(pool);
     return pool;
   };
