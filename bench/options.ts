@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { SCENARIOS } from "./scenarios/index.ts";
 import type { Plan } from "./run.ts";
-import { PEERS } from "./systems/names.ts";
+import { OWN, PEERS } from "./systems/names.ts";
 
 /** What the command line says. */
 export interface Options {
@@ -47,7 +47,7 @@ export function readOptions(): Options {
   return {
     plan: {
       scenarios: SCENARIOS.filter(({ name }) => scenarios.includes(name)),
-      systems: new Set(["limit", "millrace", ...chosen("peers", values.peers, PEERS)]),
+      systems: new Set([...OWN, ...chosen("peers", values.peers, PEERS)]),
       runs,
       scale,
     },

@@ -18,6 +18,7 @@ declare module "graphile-worker" {
   export function makeWorkerUtils(options: {
     connectionString: string;
     logger: Logger;
+    maxPoolSize: number;
   }): Promise<WorkerUtils>;
   export function run(options: {
     logger: Logger;
@@ -35,7 +36,12 @@ declare module "pg-boss" {
     readonly startAfter?: Date;
   }
   export class PgBoss {
-    constructor(options: { connectionString: string; useListenNotify: boolean; schedule: boolean });
+    constructor(options: {
+      connectionString: string;
+      max: number;
+      useListenNotify: boolean;
+      schedule: boolean;
+    });
     on(event: "error", listener: (error: Error) => void): this;
     start(): Promise<this>;
     stop(options: { graceful: boolean }): Promise<void>;

@@ -4,7 +4,7 @@ import type { Handle, Payload } from "../systems/system.ts";
 import type { Sort, Tally } from "./orders.ts";
 
 /** Milliseconds that a job of `wait` takes. */
-export const WAIT_MS = 5;
+const WAIT_MS = 5;
 
 /** Handlers that count what they do. */
 export interface Handlers {

@@ -1,3 +1,5 @@
+import type { Left } from "../systems/system.ts";
+
 /**
  * The protocol between the bench and its children: one line of JSON an order, one an answer. A child
  * is a fresh process with one system in it, so that heaps and event loops do not mix.
@@ -13,8 +15,9 @@ export interface Orders {
   readonly call: Order<{ readonly count: number; readonly callers: number }, Sent>;
   /** Enqueues probes one by one, with a random pause around `gapMs` between. */
   readonly probe: Order<{ readonly count: number; readonly gapMs: number }, Sent>;
-  /** Enqueues at a steady rate, a batch each 10 ms. */
-  readonly load: Order<{ readonly perSecond: number; readonly seconds: number }, Sent>;
+  /** Enqueues at a steady rate, a batch each 10 ms, until it is told to cease. */
+  readonly load: Order<{ readonly perSecond: number }, Sent>;
+  readonly cease: Order<object, null>;
   /** Enqueues jobs of all sorts one by one at a steady rate. */
   readonly mix: Order<{ readonly perSecond: number; readonly seconds: number }, Sent>;
   /** Starts a worker. */
@@ -25,10 +28,10 @@ export interface Orders {
   readonly lap: Order<object, null>;
   /** How late the probes began, in milliseconds, and the other lists of `mixed`. */
   readonly lateness: Order<object, Readonly<Record<string, readonly number[]>>>;
-  /** Collects garbage, then says what the process uses: megabytes, and processor time since its start. */
+  /** What the process uses: processor time since its start, and megabytes after garbage is collected, which does not count. */
   readonly usage: Order<object, Usage>;
   /** Jobs that did not succeed yet. */
-  readonly left: Order<object, number>;
+  readonly left: Order<object, Left>;
   /** Commands that the store has carried out so far. */
   readonly commands: Order<object, number>;
   /** Stops the worker. */

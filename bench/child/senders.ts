@@ -19,14 +19,17 @@ const TICK_MS = 10;
 export function sendersOf(
   system: System,
   queues: readonly string[],
-): { readonly [Name in Sends]: (asked: Orders[Name]["asked"]) => Promise<Sent> } {
+): { readonly [Name in Sends]: (asked: Orders[Name]["asked"]) => Promise<Sent> } & {
+  /** Ends the load. */
+  readonly cease: () => void;
+} {
   let next = 0;
+  const ceased = new AbortController();
   const payload = (more: Partial<Payload> = {}): Payload => ({ n: next++, sentAt: now(), ...more });
   const many = (count: number, more: Omit<NewJob, "payload"> = {}): NewJob[] =>
     Array.from({ length: count }, () => ({ payload: payload(), ...more }));
 
-  const counted = async (send: () => Promise<unknown>): Promise<Sent> => {
-    const from = next;
+  const counted = async (send: () => Promise<unknown>, from = next): Promise<Sent> => {
     const startedAt = now();
     const startedCpu = process.cpuUsage();
     await send();
@@ -47,15 +50,20 @@ export function sendersOf(
         for (let left = count; left > 0; left -= CHUNK)
           await system.enqueueMany(many(Math.min(left, CHUNK), delayed));
       }),
-    fillAtOnce: ({ count }) => counted(() => system.enqueueMany(many(count))),
-    call: ({ count, callers }) =>
-      counted(() => {
-        const jobs = many(count);
-        const caller = async (): Promise<void> => {
-          for (let job = jobs.pop(); job !== undefined; job = jobs.pop()) await system.enqueue(job);
-        };
-        return Promise.all(Array.from({ length: callers }, caller));
-      }),
+    // What they send is made before the clock starts.
+    fillAtOnce: ({ count }) => {
+      const from = next;
+      const jobs = many(count);
+      return counted(() => system.enqueueMany(jobs), from);
+    },
+    call: ({ count, callers }) => {
+      const from = next;
+      const jobs = many(count);
+      const caller = async (): Promise<void> => {
+        for (let job = jobs.pop(); job !== undefined; job = jobs.pop()) await system.enqueue(job);
+      };
+      return counted(() => Promise.all(Array.from({ length: callers }, caller)), from);
+    },
     probe: ({ count, gapMs }) => {
       next += FIRST_PROBE;
       return counted(async () => {
@@ -65,7 +73,11 @@ export function sendersOf(
         }
       });
     },
-    load: (rate) => counted(() => steadily(rate, (count) => system.enqueueMany(many(count)))),
+    load: ({ perSecond }) => {
+      const rate = { perSecond, seconds: Infinity, isOver: () => ceased.signal.aborted };
+      return counted(() => steadily(rate, (count) => system.enqueueMany(many(count))));
+    },
+    cease: () => ceased.abort(),
     mix: (rate) =>
       counted(() =>
         steadily(rate, (count) =>
@@ -87,15 +99,22 @@ function anyJob(payload: (more: Partial<Payload>) => Payload, queues: readonly s
   };
 }
 
+/** A steady rate, until its time is over or it is told to cease. */
+interface Rate {
+  readonly perSecond: number;
+  readonly seconds: number;
+  readonly isOver?: () => boolean;
+}
+
 /** Sends at each tick what is due by then, and in the end waits for all that was sent. */
 async function steadily(
-  { perSecond, seconds }: { readonly perSecond: number; readonly seconds: number },
+  { perSecond, seconds, isOver = () => false }: Rate,
   send: (count: number) => Promise<unknown>,
 ): Promise<void> {
   const startedAt = performance.now();
   const total = Math.round(perSecond * seconds);
   const sending: Promise<unknown>[] = [];
-  for (let sent = 0; sent < total;) {
+  for (let sent = 0; sent < total && !isOver();) {
     await setTimeout(TICK_MS);
     const due = Math.min(total, Math.floor(((performance.now() - startedAt) / 1000) * perSecond));
     if (due > sent) sending.push(send(due - sent));

@@ -28,6 +28,8 @@ export interface Place extends AsyncDisposable {
   readonly child: () => Promise<Child>;
   /** Runs a statement in the database, past the system. */
   readonly sql: (text: string) => Promise<readonly Readonly<Record<string, unknown>>[]>;
+  /** Takes a snapshot of the database in a session of its own, and holds it until it is disposed of. */
+  readonly holdSnapshot: () => Promise<AsyncDisposable>;
   /** What a server that has been up for a while has done: statistics, vacuum, a checkpoint. */
   readonly settle: () => Promise<void>;
   /** Processor time of the store's server so far, in microseconds; `undefined` where it is not known. */
@@ -100,6 +102,7 @@ async function openPlace(
       return { ...child, end: () => (children.delete(child), child.end()) };
     },
     sql: async (text) => (await sql.query<Record<string, unknown>>(text)).rows,
+    holdSnapshot: () => holdSnapshot(postgres),
     settle: async () => {
       if (redis !== undefined) return;
       await sql.query("vacuum analyze");
@@ -117,4 +120,13 @@ async function openPlace(
   await preparing.ask("prepare", {});
   await preparing.end();
   return place;
+}
+
+async function holdSnapshot(connectionString: string): Promise<AsyncDisposable> {
+  const session = new pg.Client({ connectionString });
+  await session.connect();
+  await session.query("begin isolation level repeatable read");
+  // The first statement takes it.
+  await session.query("select count(*) from pg_class");
+  return { [Symbol.asyncDispose]: () => session.end() };
 }

@@ -27,7 +27,9 @@ export function plotsOf({ scenarios }: Report): ReadonlyMap<string, string> {
     x: { label: "jobs since the snapshot" },
     y: { label: "jobs/s" },
     points: (rows) =>
-      rows.flatMap(({ series }) => (series["rounds"] ?? []).map((rate, n) => [(n + 1) * 25_000, rate])),
+      rows.flatMap(({ series }) =>
+        (series["rounds"] ?? []).map((rate, n) => [series["jobs"]?.[n] ?? Number.NaN, rate]),
+      ),
   });
   add("latency.svg", "latency", {
     title: "From enqueue in one process to the handler in another",

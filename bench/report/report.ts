@@ -1,4 +1,4 @@
-import type { Measured, Scenario } from "../scenarios/scenario.ts";
+import type { Headline, Measured, Scenario } from "../scenarios/scenario.ts";
 import type { SystemName } from "../systems/names.ts";
 import { median, rounded } from "../measure/numbers.ts";
 
@@ -13,7 +13,7 @@ export interface Report {
 export interface ScenarioReport {
   readonly name: string;
   readonly about: string;
-  readonly headline: Scenario["headline"];
+  readonly headline: Headline;
   /** 1 is that of the documentation. */
   readonly scale: number;
   /** How often each system was measured. */
@@ -30,6 +30,8 @@ export interface Row {
   readonly series: Readonly<Record<string, readonly number[]>>;
   /** How many times better the headline figure of millrace is, in the medians of this case. */
   readonly ratio?: number;
+  /** Its headline figure in percent of that of the same system in the first case, in the medians. */
+  readonly ofFirstCase?: number;
   /** Why there is nothing, or not all. */
   readonly failed?: string;
 }
@@ -73,20 +75,31 @@ export function summedUp(
     headline,
     scale,
     runs,
-    rows: rows.map((row) => ({ ...row, ...ratioOf(row, rows, headline) })),
+    rows: rows.map((row) => ({
+      ...row,
+      ...ratioOf(row, rows, headline),
+      ...ofFirstCase(row, rows, headline),
+    })),
   };
 }
 
-function ratioOf(
-  row: Row,
-  rows: readonly Row[],
-  { figure, better }: Scenario["headline"],
-): { ratio?: number } {
+function ratioOf(row: Row, rows: readonly Row[], { figure, better }: Headline): { ratio?: number } {
   const own = rows.find((other) => other.case === row.case && other.system === "millrace");
   const ours = own?.figures[figure]?.median;
   const theirs = row.figures[figure]?.median;
   if (row === own || ours === undefined || theirs === undefined) return {};
   return { ratio: rounded(better === "more" ? ours / theirs : theirs / ours) };
+}
+
+function ofFirstCase(
+  row: Row,
+  rows: readonly Row[],
+  { figure, acrossCases = false }: Headline,
+): { ofFirstCase?: number } {
+  const first = rows.find(({ system }) => system === row.system)?.figures[figure]?.median;
+  const own = row.figures[figure]?.median;
+  if (!acrossCases || first === undefined || own === undefined) return {};
+  return { ofFirstCase: rounded((100 * own) / first) };
 }
 
 function spreadOf(runs: readonly number[]): Spread {

@@ -10,13 +10,15 @@ export function tableOf({ rows, headline }: ScenarioReport): string {
       ...(hasCases ? ["case"] : []),
       "system",
       ...names,
+      ...(headline.acrossCases === true ? [`% of ${rows[0]?.case ?? ""}`] : []),
       ...(hasRatios ? [headline.better === "more" ? "millrace ÷ it" : "it ÷ millrace"] : []),
     ],
     ...rows.map((row) => [
       ...(hasCases ? [row.case] : []),
       row.system,
       ...names.map((name, at) => figureText(row, name, at)),
-      ...(hasRatios ? [row.ratio === undefined ? "" : numberText(row.ratio)] : []),
+      ...(headline.acrossCases === true ? [numberOrNothing(row.ofFirstCase)] : []),
+      ...(hasRatios ? [numberOrNothing(row.ratio)] : []),
     ]),
   ];
   return aligned(cells, hasCases ? 2 : 1);
@@ -27,6 +29,10 @@ export function numberText(value: number): string {
   if (!Number.isFinite(value)) return "–";
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
   return value.toLocaleString("en", { maximumFractionDigits: digits });
+}
+
+function numberOrNothing(value: number | undefined): string {
+  return value === undefined ? "" : numberText(value);
 }
 
 /** A failure stands where the first figure would. */

@@ -1,5 +1,5 @@
 import { drain, drainFigures, fill } from "../measure/drain.ts";
-import { SYSTEM_NAMES } from "../systems/names.ts";
+import { PEERS } from "../systems/names.ts";
 import { fresh, scaled } from "./scenario.ts";
 import type { Case, Scenario } from "./scenario.ts";
 
@@ -16,7 +16,7 @@ const noops = (jobs: number): Case => ({
 export const drainScenario: Scenario = {
   name: "drain",
   about: "100,000 waiting jobs that do nothing, one process, concurrency 24.",
-  systems: SYSTEM_NAMES,
+  systems: ["limit", "millrace", "millrace-sync", ...PEERS],
   headline: { figure: "jobs/s", better: "more" },
   cases: (scale) => [noops(scaled(100_000, scale))],
 };

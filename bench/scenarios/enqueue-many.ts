@@ -1,3 +1,4 @@
+import { checkThere } from "../measure/drain.ts";
 import { BEST_PEERS } from "../systems/names.ts";
 import { fresh, scaled } from "./scenario.ts";
 import type { Scenario } from "./scenario.ts";
@@ -17,8 +18,7 @@ export const enqueueManyScenario: Scenario = {
         const cpuBefore = await place.serverCpuUs();
         const sent = await caller.ask("fillAtOnce", { count: scaled(100_000, scale) });
         const cpuAfter = await place.serverCpuUs();
-        const left = await caller.ask("left", {});
-        if (left !== sent.count) throw new Error(`${sent.count} jobs were sent, ${left} are there`);
+        await checkThere(caller, [sent]);
         return {
           figures: {
             "jobs/s": sent.count / sent.seconds,

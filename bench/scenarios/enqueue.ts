@@ -1,3 +1,4 @@
+import { checkThere } from "../measure/drain.ts";
 import { BEST_PEERS } from "../systems/names.ts";
 import { fresh, scaled } from "./scenario.ts";
 import type { Case, Scenario } from "./scenario.ts";
@@ -10,9 +11,7 @@ const calls = (callers: number, jobs: number): Case => ({
     // Connections are opened and statements prepared.
     const first = await caller.ask("call", { count: callers * 10, callers });
     const sent = await caller.ask("call", { count: jobs, callers });
-    const left = await caller.ask("left", {});
-    if (left !== first.count + sent.count)
-      throw new Error(`${first.count + sent.count} jobs were sent, ${left} are there`);
+    await checkThere(caller, [first, sent]);
     return {
       figures: { "jobs/s": sent.count / sent.seconds, "Node µs/job": sent.cpuUs / sent.count },
     };

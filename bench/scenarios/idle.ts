@@ -1,5 +1,5 @@
 import { setTimeout } from "node:timers/promises";
-import { start, stop } from "../measure/drain.ts";
+import { checkDone, start, stop, untilHandled } from "../measure/drain.ts";
 import { PEERS } from "../systems/names.ts";
 import { fresh } from "./scenario.ts";
 import type { Case, Scenario } from "./scenario.ts";
@@ -22,7 +22,11 @@ const idle = (queues: number, seconds: number): Case => ({
     const before = await look();
     await setTimeout(seconds * 1000);
     const after = await look();
+    // It was idle, and not dead.
+    const sent = await counter.ask("call", { count: 1, callers: 1 });
+    await untilHandled([worker], sent.count);
     await stop([worker]);
+    await checkDone([worker], [sent]);
     const perS = (name: string, from: number, to: number) => ({ [name]: (to - from) / seconds });
     return {
       figures: {

@@ -8,10 +8,18 @@ export interface Scenario {
   readonly about: string;
   /** The systems that it makes sense for. */
   readonly systems: readonly SystemName[];
-  /** The figure by which they are compared, and whether more of it is better. */
-  readonly headline: { readonly figure: string; readonly better: "more" | "less" };
+  readonly headline: Headline;
   /** What varies within it. At the scale 1 numbers are those of the documentation. */
   readonly cases: (scale: number) => readonly Case[];
+}
+
+/** The figure by which systems are compared. */
+export interface Headline {
+  readonly figure: string;
+  /** Whether more of it is better. */
+  readonly better: "more" | "less";
+  /** Whether each system is compared with itself in the first case as well. */
+  readonly acrossCases?: boolean;
 }
 
 /** One point of what a scenario varies. */

@@ -1,8 +1,8 @@
 import { setTimeout } from "node:timers/promises";
 import { checkDone, start, stop, untilHandled } from "../measure/drain.ts";
+import { drainRate, underLoad } from "../measure/load.ts";
 import { median, rounded } from "../measure/numbers.ts";
-import { drainRate } from "./latency-load.ts";
-import { fresh } from "./scenario.ts";
+import { fresh, scaled } from "./scenario.ts";
 import type { Scenario } from "./scenario.ts";
 
 const SIZES = `
@@ -16,30 +16,30 @@ const SAMPLES = 40;
 /** Hours in minutes: does anything grow? */
 export const soakScenario: Scenario = {
   name: "soak",
-  about: "20 minutes of jobs at half the rate that the worker drains them at.",
+  about: "20 minutes of jobs at half the rate that the worker drains them at when it is warm.",
   systems: ["millrace"],
   headline: { figure: "heap end/begin %", better: "less" },
   cases: (scale) => [
     {
       label: "",
       runs: fresh(async (lab, system) => {
-        const perSecond = (await drainRate(lab, system)) / 2;
+        const asked = (await drainRate(lab, system, scaled(100_000, scale))) / 2;
         await using place = await lab.place(system);
         const [worker, loader] = await Promise.all([place.child(), place.child()]);
         await start([worker], { concurrency: 24, sort: "noop" });
         const seconds = Math.max(40, 1200 * scale);
-        const loaded = loader.ask("load", { perSecond, seconds });
         const heapMb: number[] = [];
         const dead: number[] = [];
         const tablesMb: number[] = [];
-        while (heapMb.length < SAMPLES) {
-          await setTimeout((seconds * 1000) / SAMPLES);
-          heapMb.push(rounded((await worker.ask("usage", {})).heapMb));
-          const [sizes] = await place.sql(SIZES);
-          dead.push(Number(sizes?.["dead"]));
-          tablesMb.push(rounded(Number(sizes?.["mb"])));
-        }
-        const sent = await loaded;
+        const { sent, perSecond } = await underLoad(loader, asked, async () => {
+          while (heapMb.length < SAMPLES) {
+            await setTimeout((seconds * 1000) / SAMPLES);
+            heapMb.push(rounded((await worker.ask("usage", {})).heapMb));
+            const [sizes] = await place.sql(SIZES);
+            dead.push(Number(sizes?.["dead"]));
+            tablesMb.push(rounded(Number(sizes?.["mb"])));
+          }
+        });
         await untilHandled([worker], sent.count);
         await stop([worker]);
         await checkDone([worker], [sent]);
@@ -50,6 +50,7 @@ export const soakScenario: Scenario = {
         return {
           figures: {
             "load jobs/s": perSecond,
+            "load asked": asked,
             jobs: sent.count,
             "heap end/begin %": growth(heapMb),
             "tables end/begin %": growth(tablesMb),

@@ -3,7 +3,7 @@ import type { Backend } from "bullmq";
 import { Redis } from "ioredis";
 import pg from "pg";
 import { postgresCounts } from "./postgres-counts.ts";
-import { RETRY_MS, byQueue } from "./system.ts";
+import { CALLERS, RETRY_MS, byQueue } from "./system.ts";
 import type { NewJob, Payload, System, Target } from "./system.ts";
 
 /** Finished jobs go, which is what its documentation says to do. */
@@ -25,22 +25,26 @@ export function bullmqRedis(target: Target): System {
   };
 }
 
-/** BullMQ on Postgres, with as many connections as jobs run at once. */
+/**
+ * BullMQ on Postgres. The queues of a process share a pool, and so do its workers, with as many
+ * connections as jobs run at once and one more for the LISTEN of each.
+ */
 export function bullmqPostgres(target: Target): System {
   const pools: pg.Pool[] = [];
-  const connect = (concurrency: number): pg.Pool => {
+  const connect = (max: number): pg.Pool => {
     const pool = new pg.Pool({
       connectionString: target.postgres,
       options: "-c search_path=bullmq",
       keepAlive: true,
-      // One more for its LISTEN.
-      max: Math.max(10, concurrency + 1),
+      max,
     });
+    // Each of the queues and workers that share it listens for its errors.
+    pool.setMaxListeners(0);
     pools.push(pool);
     return pool;
   };
   const system = open(target, connect, createPostgresBackend);
-  const counts = postgresCounts(target.postgres, "select 0 as n");
+  const counts = postgresCounts(target.postgres, { payload: "data", leftFrom: "bullmq.job" });
   return {
     ...system,
     prepare: async () => {
@@ -49,6 +53,7 @@ export function bullmqPostgres(target: Target): System {
       await runMigrations(client);
       await client.end();
     },
+    left: counts.left,
     commands: counts.commands,
     close: async () => {
       await system.close();
@@ -59,14 +64,16 @@ export function bullmqPostgres(target: Target): System {
 
 function open(
   target: Target,
-  connect: (concurrency: number) => unknown,
+  connect: (connections: number) => unknown,
   backend: Backend | undefined,
 ): Omit<System, "prepare" | "commands"> {
+  let shared: unknown;
   const queues = new Map<string, Queue<Payload>>();
   const queueOf = (name = String(target.queues[0])): Queue<Payload> => {
     const known = queues.get(name);
     if (known !== undefined) return known;
-    const queue = new Queue<Payload>(name, { connection: connect(0), defaultJobOptions: JOB }, backend);
+    const connection = (shared ??= connect(CALLERS));
+    const queue = new Queue<Payload>(name, { connection, defaultJobOptions: JOB }, backend);
     queues.set(name, queue);
     return queue;
   };
@@ -79,8 +86,9 @@ function open(
         );
     },
     work: async ({ queues, concurrency, handle }) => {
+      const connection = connect(queues.length * (concurrency + 1));
       const workers = queues.map((queue) => {
-        const options = { connection: connect(concurrency), concurrency };
+        const options = { connection, concurrency };
         const worker = new Worker<Payload>(queue, async ({ data }) => handle(data), options, backend);
         worker.on("error", (error) => process.stderr.write(`bullmq: ${error.message}\n`));
         return worker;
@@ -92,7 +100,7 @@ function open(
       const counts = await Promise.all(
         target.queues.map((name) => queueOf(name).getJobCounts(...UNFINISHED)),
       );
-      return counts.flatMap((byState) => Object.values(byState)).reduce((sum, n) => sum + n, 0);
+      return { count: counts.flatMap((byState) => Object.values(byState)).reduce((sum, n) => sum + n, 0) };
     },
     close: () => Promise.all([...queues.values()].map((queue) => queue.close())),
   };

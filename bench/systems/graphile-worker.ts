@@ -1,5 +1,6 @@
 import { Logger, makeWorkerUtils, run } from "graphile-worker";
 import { postgresCounts } from "./postgres-counts.ts";
+import { CALLERS } from "./system.ts";
 import type { NewJob, Payload, System, Target, Work } from "./system.ts";
 
 const logger = new Logger(() => () => undefined);
@@ -20,8 +21,11 @@ export async function graphileWorkerPlain(target: Target): Promise<System> {
 /** Jobs of a queue of the bench are a task here: a queue of graphile-worker runs one job at a time. */
 async function open(target: Target, batching: Partial<typeof BATCHED>): Promise<System> {
   const connectionString = target.postgres;
-  const utils = await makeWorkerUtils({ connectionString, logger });
-  const counts = postgresCounts(connectionString, "select count(*) as n from graphile_worker._private_jobs");
+  const utils = await makeWorkerUtils({ connectionString, logger, maxPoolSize: CALLERS });
+  const counts = postgresCounts(connectionString, {
+    payload: "payload",
+    leftFrom: "graphile_worker._private_jobs",
+  });
   const task = ({ queue = String(target.queues[0]) }: NewJob): string => queue;
   const spec = ({ priority, delayMs }: NewJob) => ({
     ...(priority === undefined ? {} : { priority }),
@@ -33,15 +37,16 @@ async function open(target: Target, batching: Partial<typeof BATCHED>): Promise<
     enqueueMany: (jobs) =>
       utils.addJobs(jobs.map((job) => ({ identifier: task(job), payload: job.payload, ...spec(job) }))),
     work: async ({ queues, concurrency, jobs, handle }: Work) => {
+      const concurrentJobs = concurrency * (jobs === "mixed" ? queues.length : 1);
       const runner = await run({
         logger,
         noHandleSignals: true,
         preset: {
           worker: {
             connectionString,
-            concurrentJobs: concurrency * (jobs === "mixed" ? queues.length : 1),
+            concurrentJobs,
             // The rule of its documentation: ten, or two more than jobs run at once.
-            maxPoolSize: Math.max(10, concurrency + 2),
+            maxPoolSize: Math.max(10, concurrentJobs + 2),
             ...(jobs === "mixed" ? { pollInterval: 500 } : {}),
             ...batching,
           },

@@ -1,16 +1,24 @@
 import { PgBoss } from "pg-boss";
 import type { JobInsert } from "pg-boss";
 import { postgresCounts } from "./postgres-counts.ts";
-import { RETRY_MS, byQueue } from "./system.ts";
+import { CALLERS, RETRY_MS, byQueue } from "./system.ts";
 import type { JobSort, NewJob, Payload, System, Target } from "./system.ts";
 
 /** pg-boss with LISTEN and NOTIFY, batches of 500, and bursts while batches come back full. */
 export async function pgBoss(target: Target): Promise<System> {
   const { postgres, queues } = target;
-  const boss = new PgBoss({ connectionString: postgres, useListenNotify: true, schedule: false });
+  const boss = new PgBoss({
+    connectionString: postgres,
+    max: CALLERS,
+    useListenNotify: true,
+    schedule: false,
+  });
   boss.on("error", (error) => process.stderr.write(`pg-boss: ${error.message}\n`));
   await boss.start();
-  const counts = postgresCounts(postgres, "select count(*) as n from pgboss.job where state < 'completed'");
+  const counts = postgresCounts(postgres, {
+    payload: "data",
+    leftFrom: "pgboss.job where state < 'completed'",
+  });
   return {
     prepare: async () => {
       for (const queue of queues)

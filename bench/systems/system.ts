@@ -11,13 +11,20 @@ export interface System {
   readonly enqueueMany: (jobs: readonly NewJob[]) => Promise<unknown>;
   /** Starts a worker, and resolves to what stops it when it works. */
   readonly work: (work: Work) => Promise<() => Promise<unknown>>;
-  /** How many jobs are stored that did not succeed yet. */
-  readonly left: () => Promise<number>;
+  /** The jobs that are stored and did not succeed yet. */
+  readonly left: () => Promise<Left>;
   /** Commands that the store has carried out so far: transactions of Postgres, commands of Redis. */
   readonly commands: () => Promise<number>;
   /** Milliseconds until it tries a failed attempt again, where it does not let one choose `RETRY_MS`. */
   readonly retryMs?: number;
   readonly close: () => Promise<unknown>;
+}
+
+/** Jobs that did not succeed yet. */
+export interface Left {
+  readonly count: number;
+  /** The sum of the numbers that they carry, where the store can tell. */
+  readonly sum?: number;
 }
 
 /** Where a system finds its store, and the queues that it needs there. */
@@ -69,6 +76,12 @@ export type JobSort = "quick" | "slow" | "mixed";
 
 /** Is called for each attempt. */
 export type Handle = (payload: Payload) => void | Promise<void>;
+
+/**
+ * Connections that a peer's pool may open to enqueue by: as many as there are callers at most, for most
+ * of them send each job by itself. The pool of millrace stays as it comes.
+ */
+export const CALLERS = 64;
 
 /** Milliseconds until a failed attempt is tried again. */
 export const RETRY_MS = 1000;

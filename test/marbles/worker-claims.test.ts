@@ -164,29 +164,4 @@ describe("claims", () => {
       ]);
     });
   });
-
-  it("finds an urgent job soon where claims from the first place are slow, and leaves none behind", () => {
-    const begins: string[] = [];
-    const around = (store: MemoryStore): Store => ({
-      ...store,
-      claim: (request) => {
-        begins.push(request.after === undefined ? "first" : "behind");
-        return from(store.claim(request)).pipe(delay(request.after === undefined ? 50 : 5));
-      },
-    });
-    const settings = { concurrency: 1, pollIntervalMs: 60_000 };
-    inVirtualTime({ handlers: { work: taking(60) }, around, settings }, ({ store, at, run }) => {
-      store.enqueue(Array.from({ length: 100 }, () => aNewJob()));
-      at(1_000, () => store.enqueue([aNewJob({ priority: -1, source: "urgent" })]));
-      const heard = run(10_000);
-      const started = heard.flatMap(({ event, ms }) =>
-        event.type === "attempt-started" && event.job.source === "urgent" ? [ms] : [],
-      );
-      expect(started).toHaveLength(1);
-      expect(started[0]).toBeLessThan(1_000 + 9 * 45 + 200);
-      expect(told(heard, "succeeded")).toHaveLength(101);
-      expect(begins.at(-1)).toBe("first");
-      expect(begins.filter((begin) => begin === "first").length).toBeLessThan(25);
-    });
-  });
 });

@@ -1,7 +1,9 @@
+import type pg from "pg";
 import { beforeEach, describe, expect, it } from "vitest";
 import { statements } from "../../src/postgres/statements.ts";
 import type { Statements } from "../../src/postgres/statements.ts";
 import { INTO, values } from "../../src/postgres/columns.ts";
+import { enqueueIn } from "../../src/postgres/transaction.ts";
 import { newJob, FAILED, kept } from "../contract/bench.ts";
 import { usePostgres } from "../support/postgres.ts";
 import { openBench } from "./store-bench.ts";
@@ -33,11 +35,11 @@ const HOT: readonly (readonly [keyof Statements, readonly string[]])[] = [
   ["promote", ["pending_claim", "scheduled_due", "claimed_cancelled"]],
   ["complete", ["claimed_pkey"]],
   ["settle", ["claimed_pkey"]],
+  ["heartbeat", ["workers_pkey"]],
 ];
 
 /** The same for statements whose tables are big when it matters. */
 const OTHERS: readonly (readonly [keyof Statements, readonly string[]])[] = [
-  ["heartbeat", ["workers_pkey"]],
   ["listFailed", ["failed_newest"]],
   ["retryJob", ["failed_pkey"]],
   ["retryAll", ["failed_pkey"]],
@@ -94,6 +96,16 @@ describe("the plans of hot statements with a million rows", () => {
         expect([name, ...plan.comparesAll]).toEqual([name]);
         expect([name, ...plan.sortsTables]).toEqual([name]);
       }
+      const enqueued = (client: pg.PoolClient): Promise<unknown> =>
+        enqueueIn(client, sql, [newJob(), newJob({ key: "the first" })]);
+      expect(await readWholeBy(enqueued)).toEqual([]);
+      const held = await database.pool.query<{ id: string }>(
+        "select worker_id as id from millrace.claimed limit 1",
+      );
+      const takenOver = (client: pg.PoolClient): Promise<unknown> =>
+        client.query(sql.takeOver.text, [held.rows[0]?.id, "default", 0, 2, 10]);
+      // It comes after a lost reply only, and that table holds no more than workers hold at once.
+      expect(await readWholeBy(takenOver)).toEqual(["claimed"]);
     },
   );
 });
@@ -186,6 +198,18 @@ async function planOfText(text: string, parameters: readonly string[], ordered =
   } finally {
     client.release(true);
   }
+}
+
+/** The tables that a call reads from end to end, those in functions included, whose plans are not shown. */
+async function readWholeBy(call: (client: pg.PoolClient) => Promise<unknown>): Promise<readonly string[]> {
+  const client = await database.client();
+  await client.query("begin");
+  await call(client);
+  const { rows } = await client.query<{ table: string }>(
+    `select relname as table from pg_stat_xact_user_tables where schemaname = 'millrace' and seq_tup_read > 0`,
+  );
+  await client.query("rollback");
+  return rows.map(({ table }) => table);
 }
 
 /** A node and all below it, or those of them that are `followed`. */

@@ -1,0 +1,118 @@
+import { delay, from, map, mergeMap, timer } from "rxjs";
+import { describe, expect, it } from "vitest";
+import type { NewJob } from "../../src/core/job.ts";
+import type { Claim, Store } from "../../src/core/store.ts";
+import type { Handler } from "../../src/stages/handler.ts";
+import type { MemoryStore } from "../../src/testing/memory-store.ts";
+import { aNewJob } from "../../src/testing/new-job.ts";
+import { inVirtualTime, told } from "../support/virtual.ts";
+import type { VirtualWorker } from "../support/virtual.ts";
+
+/** How long claims take, in milliseconds: those from the first place step over dead rows. */
+const FIRST_MS = 50;
+const BEHIND_MS = 5;
+
+/** When a job comes to stand before the mark, in milliseconds. */
+const PUT_AT = 1_000;
+
+/** Until when it must have begun: nine times the excess later, and after what was claimed before. */
+const BEGUN_BY = PUT_AT + 9 * (FIRST_MS - BEHIND_MS) + 200;
+
+/** How the first job, which is the early one, comes to stand before the mark. */
+interface Way {
+  readonly early: Partial<NewJob>;
+  /** Whether its first attempt fails. */
+  readonly fails: boolean;
+  readonly put: (worker: VirtualWorker) => void;
+}
+
+const WAYS: Readonly<Record<string, Way>> = {
+  "a higher priority": {
+    early: { delayMs: PUT_AT, priority: -1 },
+    fails: false,
+    put: () => undefined,
+  },
+  "a retry after its backoff": {
+    early: { backoff: { initialMs: PUT_AT, maxMs: PUT_AT, factor: 1, jitter: 0 } },
+    fails: true,
+    put: () => undefined,
+  },
+  "a retry by an operator": {
+    early: { maxAttempts: 1 },
+    fails: true,
+    put: ({ store, at }) => at(PUT_AT, () => store.retryJob("1")),
+  },
+  "a release by another worker": {
+    early: {},
+    fails: false,
+    put: ({ store, at }) =>
+      claimedByAnother(store, 60_000, (workerId, claims) =>
+        at(PUT_AT, () => store.release(workerId, claims)),
+      ),
+  },
+  "a recovery from another worker": {
+    early: {},
+    fails: false,
+    put: ({ store }) => claimedByAnother(store, PUT_AT, () => undefined),
+  },
+};
+
+/** Another worker claims the first job and does not begin it. */
+function claimedByAnother(
+  store: MemoryStore,
+  leaseDurationMs: number,
+  then: (workerId: string, claims: readonly Claim[]) => void,
+): void {
+  const ask = { queue: "default", kinds: ["work"], limit: 1, startLimit: 0, started: [] };
+  from(store.register({ label: "other", queues: ["default"], leaseDurationMs }))
+    .pipe(
+      mergeMap((workerId) =>
+        from(store.claim({ workerId, ...ask })).pipe(map((claims) => then(workerId, claims))),
+      ),
+    )
+    .subscribe();
+}
+
+describe("a job before the mark", () => {
+  it.each(Object.entries(WAYS))(
+    "begins soon after %s, while others wait behind it",
+    (_, { early, fails, put }) => {
+      const begins: string[] = [];
+      const around = (store: MemoryStore): Store => ({
+        ...store,
+        claim: (request) => {
+          begins.push(request.after === undefined ? "first" : "behind");
+          return from(store.claim(request)).pipe(delay(request.after === undefined ? FIRST_MS : BEHIND_MS));
+        },
+      });
+      let isToFail = fails;
+      const work: Handler = ({ source }) =>
+        timer(60).pipe(
+          map(() => {
+            if (source !== "early" || !isToFail) return;
+            isToFail = false;
+            throw new Error("the first attempt");
+          }),
+        );
+      const settings = { concurrency: 1, pollIntervalMs: 60_000 };
+      inVirtualTime({ handlers: { work }, around, settings }, (worker) => {
+        worker.store.enqueue([
+          aNewJob({ source: "early", ...early }),
+          ...Array.from({ length: 100 }, () => aNewJob()),
+        ]);
+        put(worker);
+        let atPut = 0;
+        worker.at(PUT_AT, () => (atPut = begins.length));
+        const heard = worker.run(10_000);
+        const started = heard.flatMap(({ event, ms }) =>
+          event.type === "attempt-started" && event.job.source === "early" && ms >= PUT_AT ? [ms] : [],
+        );
+        expect(started).toEqual([expect.toSatisfy((ms: number) => ms < BEGUN_BY)]);
+        expect(begins.slice(0, atPut)).toContain("behind");
+        expect(told(heard, "succeeded")).toHaveLength(101);
+        expect(begins.at(-1)).toBe("first");
+        expect(begins.filter((begin) => begin === "first").length).toBeLessThan(25);
+      });
+    },
+  );
+});
