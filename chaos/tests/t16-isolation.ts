@@ -1,6 +1,6 @@
 import pg from "pg";
 import { createClient } from "../../src/index.ts";
-import type { Client } from "../../src/index.ts";
+import { callAtOnce } from "../harness/calls.ts";
 import type { ChaosDatabase } from "../harness/database.ts";
 import { atLeast, is, worstOf } from "../harness/figures.ts";
 import type { Figures } from "../harness/figures.ts";
@@ -128,24 +128,16 @@ async function runAt(
 
 /** Every sort of call by several clients at once, and how many of them failed. */
 async function callAll(database: ChaosDatabase, rounds: number): Promise<number> {
-  const { connectionString, pool } = database;
   let errors = 0;
   const caller = async (): Promise<void> => {
-    await using client = createClient({ connectionString, jobs, logger: false });
-    const enqueued = (id: string): void => database.ledger.enqueued(id, "return");
+    await using client = createClient({
+      connectionString: database.connectionString,
+      jobs,
+      logger: false,
+    });
     for (let round = 0; round < rounds; round += 1) {
-      const key = `key ${round % KEYS}`;
       const calls = [
-        client.enqueue("work", { deed: "return" }).then(enqueued),
-        client
-          .enqueueOnce("work", { deed: "return" }, { key })
-          .then(({ id, inserted }) => (inserted ? enqueued(id) : undefined)),
-        client.enqueue("work", { deed: "return" }, { delayMs: 3_600_000 }).then(async (id) => {
-          await client.cancel(id);
-          return client.deleteFailed(id);
-        }),
-        family(client).then((ids) => ids.forEach(enqueued)),
-        inTransaction(pool, async (tx) => client.enqueue("work", { deed: "return" }, { tx })).then(enqueued),
+        ...callAtOnce(database, { client, deed: "return", key: `key ${round % KEYS}` }),
         client.listFailed(10),
         client.pendingCount(),
       ];
@@ -158,23 +150,6 @@ async function callAll(database: ChaosDatabase, rounds: number): Promise<number>
   };
   await Promise.all(Array.from({ length: CALLERS }, caller));
   return errors;
-}
-
-async function family(client: Client<typeof jobs>): Promise<readonly string[]> {
-  const parent = await client.enqueue("work", { deed: "return" });
-  return [parent, await client.enqueue("work", { deed: "return" }, { after: [parent] })];
-}
-
-async function inTransaction<T>(pool: pg.Pool, work: (tx: pg.PoolClient) => Promise<T>): Promise<T> {
-  const tx = await pool.connect();
-  try {
-    await tx.query("begin");
-    const answer = await work(tx);
-    await tx.query("commit");
-    return answer;
-  } finally {
-    tx.release();
-  }
 }
 
 /** Claims rows at the level of the database; tells how often that failed. */
