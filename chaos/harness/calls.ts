@@ -1,7 +1,8 @@
 import type pg from "pg";
 import type { Client } from "../../src/index.ts";
 import type { ChaosDatabase } from "./database.ts";
-import type { Deed, jobs } from "./work.ts";
+import { marked } from "./marked-lines.ts";
+import type { Deed, Work, jobs } from "./work.ts";
 
 /** What is called. */
 export interface CallPlan {
@@ -20,7 +21,7 @@ export function callAtOnce(
   { pool, ledger }: ChaosDatabase,
   { client, deed, key }: CallPlan,
 ): readonly Promise<unknown>[] {
-  const work = { deed };
+  const work = marked({ deed });
   const enqueued = (id: string): void => ledger.enqueued(id, deed);
   const cancelled = async (): Promise<string> => {
     const id = await client.enqueue("work", work, { delayMs: 3_600_000 });
@@ -34,22 +35,21 @@ export function callAtOnce(
       .then(({ id, inserted }) => (inserted ? enqueued(id) : undefined)),
     cancelled().then(async (id) => client.deleteFailed(id)),
     cancelled().then(async (id) => ((await client.retryJob(id)) ? enqueued(id) : undefined)),
-    family(client, deed).then((ids) => ids.forEach(enqueued)),
+    family(client, work).then((ids) => ids.forEach(enqueued)),
     inTransaction(pool, async (tx) => client.enqueue("work", work, { tx })).then(enqueued),
-    inSql(pool, deed).then(enqueued),
+    inSql(pool, work).then(enqueued),
   ];
 }
 
-async function family(client: Client<typeof jobs>, deed: Deed): Promise<readonly string[]> {
-  const parent = await client.enqueue("work", { deed });
-  return [parent, await client.enqueue("work", { deed }, { after: [parent] })];
+async function family(client: Client<typeof jobs>, work: Work): Promise<readonly string[]> {
+  const parent = await client.enqueue("work", work);
+  return [parent, await client.enqueue("work", work, { after: [parent] })];
 }
 
-async function inSql(pool: pg.Pool, deed: Deed): Promise<string> {
-  const { rows } = await pool.query<{ id: string }>(
-    "select millrace.enqueue('work', jsonb_build_object('deed', $1::text)) as id",
-    [deed],
-  );
+async function inSql(pool: pg.Pool, work: Work): Promise<string> {
+  const { rows } = await pool.query<{ id: string }>("select millrace.enqueue('work', $1) as id", [
+    JSON.stringify(work),
+  ]);
   return rows[0]?.id ?? "none";
 }
 

@@ -32,6 +32,8 @@ export interface Work {
   readonly deed: Deed;
   /** How long it takes, in milliseconds. Default 0: it does not even wait for the next turn. */
   readonly ms?: number;
+  /** What no line of a worker may show. */
+  readonly mark?: string;
 }
 
 export const jobs: { readonly work: PayloadSchema<Work> } = { work: payload<Work>() };
