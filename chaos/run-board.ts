@@ -4,8 +4,9 @@ import { buildPrograms } from "./harness/programs.ts";
 import { startServer } from "./harness/server.ts";
 import type { ChaosServer } from "./harness/server.ts";
 import { startPair } from "./harness/standby.ts";
-import { brokenRules } from "./harness/figures.ts";
-import type { Figures } from "./harness/figures.ts";
+import { brokenRules, is } from "./harness/figures.ts";
+import type { Figures, Report } from "./harness/figures.ts";
+import { takeMarkedLines } from "./harness/marked-lines.ts";
 import type { Bench, ChaosTest } from "./harness/test.ts";
 
 /** How the board is run. */
@@ -84,7 +85,7 @@ async function runTest(
     pair: ({ synchronous }) => startPair({ binDir, synchronous }),
   };
   const from = performance.now();
-  const report = await test.run(bench).catch(died);
+  const report = await test.run(bench).then(withMarkedLines, died);
   const seconds = (performance.now() - from) / 1_000;
   if (typeof report === "string")
     return { id, title, seed, pass: false, figures: {}, broken: [report], seconds };
@@ -109,6 +110,18 @@ function obstacleOf(
   if (needsOwnServer && databaseUrl !== undefined)
     return "stops its server, and DATABASE_URL names one that is not the board's";
   return obstacle?.({ binDir });
+}
+
+/** What holds of every test with processes: none of their lines shows a payload that the board enqueued. */
+function withMarkedLines(report: Report): Report {
+  const { lines, marked } = takeMarkedLines();
+  if (lines === 0) return report;
+  for (const line of marked.slice(0, 5)) process.stderr.write(`a payload in a line: ${line.slice(0, 500)}\n`);
+  return {
+    ...report,
+    figures: { ...report.figures, markedLines: marked.length },
+    rules: { ...report.rules, markedLines: is(0) },
+  };
 }
 
 /** Figures in whole numbers, for people. */

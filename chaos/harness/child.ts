@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
+import { lookForMark } from "./marked-lines.ts";
 import { programOf } from "./programs.ts";
 import { until } from "./wait.ts";
 
@@ -38,9 +39,13 @@ export function startChild<Said extends { readonly said: string }>(
   const lines: string[] = [];
   let how: string | undefined;
   child.stdin.on("error", () => undefined);
-  createInterface({ input: child.stderr }).on("line", (line) => lines.push(line));
-  createInterface({ input: child.stdout }).on("line", (line) => {
+  const keep = (line: string): void => {
+    lookForMark(line);
     lines.push(line);
+  };
+  createInterface({ input: child.stderr }).on("line", keep);
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    keep(line);
     const read = readLine(line);
     if (read !== undefined) said.push(read as Said);
   });

@@ -6,6 +6,7 @@ import { AUDIT_SQL } from "./ledger-sql.ts";
 import { openLedger } from "./ledger.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Figures } from "./figures.ts";
+import { marked } from "./marked-lines.ts";
 import { until } from "./wait.ts";
 import { jobs } from "./work.ts";
 import type { Work } from "./work.ts";
@@ -70,7 +71,9 @@ export async function openDatabase(
           const length = Math.min(BATCH, total - from);
           const works = Array.from({ length }, (_, n) => workOf(from + n));
           const ids = await client.enqueueMany(
-            works.map((work) => ({ kind: "work", payload: work, maxAttempts: 100, ...options }) as const),
+            works.map(
+              (work) => ({ kind: "work", payload: marked(work), maxAttempts: 100, ...options }) as const,
+            ),
           );
           works.forEach(({ deed }, n) => ledger.enqueued(ids[n] ?? "0", deed));
         }

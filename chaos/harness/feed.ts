@@ -1,6 +1,7 @@
 import { createClient } from "../../src/index.ts";
 import type { Client } from "../../src/index.ts";
 import type { ChaosDatabase } from "./database.ts";
+import { marked } from "./marked-lines.ts";
 import { sleep } from "./wait.ts";
 import { jobs } from "./work.ts";
 import type { Work } from "./work.ts";
@@ -59,7 +60,7 @@ function again(
     if (missing <= 0) return;
     const works = Array.from({ length: missing }, workOf);
     const ids = await client.enqueueMany(
-      works.map((work) => ({ kind: "work", payload: work, maxAttempts: 100 }) as const),
+      works.map((work) => ({ kind: "work", payload: marked(work), maxAttempts: 100 }) as const),
     );
     fed += ids.length;
     works.forEach(({ deed }, n) => database.ledger.enqueued(ids[n] ?? "0", deed));

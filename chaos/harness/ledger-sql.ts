@@ -78,9 +78,14 @@ create trigger note_heartbeat after update of lease_expires_at on millrace.worke
  * What the ledger comes to, in one row.
  *
  * A job is lost when it is gone although its work was never done: no effect was committed, or no
- * handler noted that it was done. A run is an extra one when the job had run before. An outcome was accepted from a stale owner when
- * an effect was committed, or a success reported, for a claim after which the job was claimed again:
- * an accepted outcome ends the job, so nothing can follow it.
+ * handler noted that it was done. A run is an extra one when the job had run before.
+ *
+ * A write was accepted from a stale owner when an effect was committed for a claim after which the job
+ * was claimed again, when another worker than that of the last claim told of a success, or when `stale`
+ * has a row. An accepted outcome ends the job, so no claim can follow it. It goes by claims, for attempts
+ * do not tell them apart: a job that came back uncharged has the same one again.
+ *
+ * Of each job at most one final outcome may be told; every one more is a second outcome.
  */
 export const AUDIT_SQL = `
 with run as (
@@ -89,6 +94,9 @@ with run as (
   select h.*, lag(h.what) over w as what_before, lag(h.token) over w as token_before,
          lag(h.worker_id) over w as worker_before
     from chaos.history h window w as (partition by h.job order by h.seq)
+), last_claim as (
+  select distinct on (h.job) h.job, h.worker from chaos.history h
+   where h.what = 'claimed' order by h.job, h.seq desc
 ), final as (
   select distinct on (h.job) h.* from chaos.history h
    where not exists (select from millrace.jobs j where j.id = h.job) order by h.job, h.seq desc
@@ -111,8 +119,11 @@ select (select count(*) from chaos.enqueued)::int as jobs,
        (select count(*) from chaos.effects f
          where exists (select from chaos.runs r where r.job = f.job and r.token > f.token))::int
        + (select count(*) from chaos.told t where t.type = 'succeeded'
-           and exists (select from chaos.runs r where r.job = t.job and r.attempt > t.attempt))::int
+           and not exists (select from last_claim l where l.job = t.job and l.worker = t.worker))::int
        + (select count(*) from chaos.stale)::int as "staleAccepted",
+       (select coalesce(sum(d.outcomes - 1), 0) from (
+          select count(*) as outcomes from chaos.told t
+           where t.type in ('succeeded', 'failed', 'cancelled') group by t.job) d)::int as "secondOutcomes",
        (select count(*) from step s
          where s.what = 'claimed' and (s.what_before = 'claimed' or s.token <= s.token_before)
             or s.what = 'ended' and (s.what_before is distinct from 'claimed' or s.token <> s.token_before
@@ -136,3 +147,8 @@ with ended as (
 select coalesce(sum(abs(coalesce(e.n, 0) - coalesce(c.n, 0))), 0)::int as "mistoldEnds",
        (select count(*) from chaos.told t where t.type = 'lease-lost')::int as refused
   from claim c full join ended e on e.job = c.job and e.attempt = c.attempt and e.worker = c.worker`;
+
+/** What was accepted of stale workers besides outcomes; `staleAccepted` counts it, too. */
+export const STALE_WRITES_SQL = `
+select count(*) filter (where s.what = 'progress')::int as "staleProgress",
+       count(*) filter (where s.what = 'heartbeat')::int as "staleHeartbeats" from chaos.stale s`;

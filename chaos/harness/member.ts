@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Said, WorkerOrder } from "../children/worker.ts";
+import { lookForMark } from "./marked-lines.ts";
 import { programOf } from "./programs.ts";
 import { nowMs } from "./wait.ts";
 
@@ -55,7 +56,9 @@ export function launchMember(
   let helped: NodeJS.Timeout | undefined;
   let hung = false;
   child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
+  child.stderr.once("end", () => lookForMark(errors));
   createInterface({ input: child.stdout }).on("line", (text) => {
+    lookForMark(text);
     const read = readLine(text);
     if (read === undefined) return;
     if (!("said" in read)) {

@@ -9,6 +9,7 @@ export const SOUND: Readonly<Record<string, FigureRule>> = {
   withoutEffect: is(0),
   doubleEffects: is(0),
   staleAccepted: is(0),
+  secondOutcomes: is(0),
   historyBreaks: is(0),
   startedAfterOutcome: is(0),
   unexpectedExits: is(0),

@@ -10,6 +10,8 @@ export type Deed =
   | "transaction"
   /** The same with the fence off: deletes the claim by the job's id alone, as many queues do. */
   | "unfenced"
+  /** Writes its token as progress and then its outcome, both by the job's id alone, and tells of a success. */
+  | "unfenced-return"
   /** Emits its token as progress every 100 ms meanwhile, then returns. */
   | "progress"
   /** Fails in its first attempt, then returns. */
@@ -30,6 +32,8 @@ export interface Work {
   readonly deed: Deed;
   /** How long it takes, in milliseconds. Default 0: it does not even wait for the next turn. */
   readonly ms?: number;
+  /** What no line of a worker may show. */
+  readonly mark?: string;
 }
 
 export const jobs: { readonly work: PayloadSchema<Work> } = { work: payload<Work>() };

@@ -1,6 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import pg from "pg";
+import type { Client } from "../../src/index.ts";
+import { callAtOnce } from "../harness/calls.ts";
 import { inClient, openDatabase } from "../harness/database.ts";
 import type { ChaosDatabase } from "../harness/database.ts";
 import { atLeast, atMost, is } from "../harness/figures.ts";
@@ -9,7 +11,8 @@ import { startFleet } from "../harness/fleet.ts";
 import { SOUND } from "../harness/sound.ts";
 import { startDelays } from "../harness/start-delays.ts";
 import type { ChaosTest, Place } from "../harness/test.ts";
-import { nowMs, sleep } from "../harness/wait.ts";
+import { nowMs, sleep, until } from "../harness/wait.ts";
+import type { jobs } from "../harness/work.ts";
 
 /** The smallest that Postgres takes: half a megabyte. */
 const SETTINGS = { max_notify_queue_pages: "64" };
@@ -18,6 +21,12 @@ const SETTINGS = { max_notify_queue_pages: "64" };
 const SINCE = 17;
 
 const POLL_MS = 1_000;
+
+/** Between two rounds of calls. */
+const CALLS_EVERY_MS = 200;
+
+/** How long a job runs that nobody cancels. */
+const RUNNING_MS = 10_000;
 
 /** The longest from one round of maintenance to the next, and the time that it may take. */
 const TICK_MS = 36_000 + 1_000;
@@ -29,6 +38,10 @@ const FULL_MS = 15_000;
  * A session that listens inside a transaction and does not end it holds up the queue of notifications
  * of the whole server. When that is full, every commit that notifies fails; and it stays full after
  * the session has gone, until somebody asks for its usage.
+ *
+ * Jobs come meanwhile in every way there is: alone, with a key, after others, under `tx`, in SQL, by a
+ * retry; and jobs are cancelled, before they run and while they do. All of that must flow, for what
+ * notifies leaves that out.
  *
  * The control is a server without workers, where nobody asks.
  */
@@ -51,10 +64,13 @@ export const t12: ChaosTest = {
         ...SOUND,
         refusedAtFirst: is(1),
         refusedAtLast: is(1),
-        failedEnqueues: is(0),
+        failedCalls: is(0),
+        cancelled: atLeast(1),
+        slowestCancelMs: atMost(POLL_MS + 500),
         failedLater: is(0),
         extraRuns: is(0),
-        slowestStartMs: atMost(POLL_MS + 500),
+        // A job that comes after another waits for two polls at most.
+        slowestStartMs: atMost(2 * POLL_MS + 500),
         healMs: atMost(TICK_MS),
         // By polling it would be half an interval.
         medianStartHealedMs: atMost(POLL_MS / 4),
@@ -73,12 +89,12 @@ async function worked(serverUrl: string, fullMs: number): Promise<Figures> {
   });
   await fleet.ready();
   const healed = await healing(database.connectionString, async () => {
-    const failedEnqueues = await arrivals(database, fullMs);
+    const arrived = await arrivals(database, fullMs);
     await database.allDone();
-    return { failedEnqueues, ...(await startDelays(database)) };
+    return { ...arrived, ...(await startDelays(database)) };
   });
   const healedAt = nowMs();
-  const failedLater = await arrivals(database, 2_000);
+  const { failedCalls: failedLater = -1 } = await arrivals(database, 2_000);
   await database.allDone();
   const { medianStartMs: medianStartHealedMs = Infinity } = await startDelays(database, healedAt);
   await fleet.stop();
@@ -129,20 +145,54 @@ async function isRefused(pool: pg.Pool, bytes = 1): Promise<boolean> {
   }
 }
 
-/** Enqueues one by one, and answers with how many calls failed. */
-async function arrivals({ connectionString, ledger }: ChaosDatabase, ms: number): Promise<number> {
-  let failed = 0;
+/** Calls all there is, again and again, and cancels jobs that run; tells how many calls failed. */
+async function arrivals(database: ChaosDatabase, ms: number): Promise<Figures> {
   const endsAt = performance.now() + ms;
-  await inClient(connectionString, async (client) => {
-    while (performance.now() < endsAt) {
-      await sleep(50);
-      await client.enqueue("work", { deed: "transaction" }).then(
-        (id) => ledger.enqueued(id, "transaction"),
-        () => (failed += 1),
-      );
-    }
+  let [calls, failedCalls, cancelled, slowestCancelMs] = [0, 0, 0, 0];
+  const noteFailure = (error: unknown): void => {
+    failedCalls += 1;
+    process.stderr.write(`T12: ${String(error)}\n`);
+  };
+  await inClient(database.connectionString, async (client) => {
+    const call = async (): Promise<void> => {
+      for (let round = 0; performance.now() < endsAt; round += 1) {
+        const begun = callAtOnce(database, { client, deed: "transaction", key: `${endsAt} ${round}` });
+        calls += begun.length;
+        for (const end of await Promise.allSettled(begun))
+          if (end.status === "rejected") noteFailure(end.reason);
+        await sleep(CALLS_EVERY_MS);
+      }
+    };
+    const cancel = async (): Promise<void> => {
+      while (performance.now() < endsAt) {
+        const ended = await cancelRunning(database, client).catch(noteFailure);
+        if (ended === undefined) continue;
+        cancelled += 1;
+        slowestCancelMs = Math.max(slowestCancelMs, ended);
+      }
+    };
+    await Promise.all([call(), cancel()]);
   });
-  return failed;
+  return { calls, failedCalls, cancelled, slowestCancelMs };
+}
+
+/** Cancels a job that runs, and answers with how long it took until that was its end. */
+async function cancelRunning({ pool }: ChaosDatabase, client: Client<typeof jobs>): Promise<number> {
+  const id = await client.enqueue("work", { deed: "progress", ms: RUNNING_MS });
+  const isIn = async (state: string): Promise<true | undefined> => {
+    const { rowCount } = await pool.query("select from millrace.jobs where id = $1 and state = $2", [
+      id,
+      state,
+    ]);
+    return rowCount === 1 ? true : undefined;
+  };
+  await until("it runs", async () => isIn("claimed"));
+  const from = performance.now();
+  await client.cancel(id);
+  await until("it is cancelled", async () => isIn("failed"), { timeoutMs: RUNNING_MS });
+  const ms = performance.now() - from;
+  await client.deleteFailed(id);
+  return ms;
 }
 
 function tooOld({ binDir }: Place): string | undefined {

@@ -13,9 +13,11 @@ import { nowMs, sleep } from "../harness/wait.ts";
 
 const WORKERS = 2;
 
-/** Some 500 jobs a second by the handlers alone: 2 workers of 5 slots, 20 ms a job. */
 const CONCURRENCY = 5;
+
+/** How long one job in five takes. The others take no time, so that it is claims that bound the throughput. */
 const WORK_MS = 20;
+const WORK_PART = 0.2;
 
 /** How many jobs wait at most. */
 const LEVEL = 1_000;
@@ -36,19 +38,19 @@ const TOLD_MS = 60_000 + 36_000 + 1_000;
 /** From one round of maintenance to the next. */
 const RESTORED_MS = 36_000 + 1_000;
 
-/** How long throughput may take to come back, and the time over which it is measured then. */
+/** How long throughput may take to come back, and the time over which it is measured then, which is part of that. */
 const RECOVERY_MS = 60_000;
 const RECOVERY_WINDOW_MS = 10_000;
 
 /**
- * A session holds a snapshot while jobs are worked off as fast as the slots allow: nothing that is
+ * A session holds a snapshot while jobs are worked off as fast as they can be claimed: nothing that is
  * deleted can be removed meanwhile, so that claims have more and more dead rows to step over.
  */
 export const t13: ChaosTest = {
   id: "T13",
-  title: "an old snapshot held at 500 jobs a second",
+  title: "an old snapshot held under load",
   ci: false,
-  run: async ({ size, database: open }) => {
+  run: async ({ random, size, database: open }) => {
     const holdMs = Math.max(TOLD_MS, size(HOLD_MS));
     await using database = await open();
     await using fleet = startFleet(database, {
@@ -58,7 +60,7 @@ export const t13: ChaosTest = {
     await fleet.ready();
     await using meter = await startMeter(database.ledger.file);
     const load = feed(database, {
-      workOf: () => ({ deed: "return", ms: WORK_MS }),
+      workOf: () => ({ deed: "return", ms: random.next() < WORK_PART ? WORK_MS : 0 }),
       level: LEVEL,
       done: meter.done,
     });
@@ -66,7 +68,7 @@ export const t13: ChaosTest = {
     const jobsASecond = meter.rate(nowMs() - BASE_MS, nowMs());
     const held = await holding(database, holdMs);
     const heldJobsASecond = meter.rate(held.endedAt - WORST_MS, held.endedAt);
-    await sleep(RECOVERY_MS + RECOVERY_WINDOW_MS);
+    await sleep(RECOVERY_MS);
     await load.stop();
     await database.allDone();
     await fleet.stop();
@@ -125,11 +127,11 @@ async function holding({ connectionString, pool }: ChaosDatabase, holdMs: number
   }
 }
 
-/** How long it took until so many jobs a second were done again. */
+/** How long it took until so many jobs a second had been done again for the time over which that is measured. */
 function recoveryMs(meter: Meter, endedAt: number, wanted: number): number {
-  for (let ms = 0; ms <= RECOVERY_MS; ms += 1_000) {
-    const from = endedAt + ms;
-    if (meter.rate(from, from + RECOVERY_WINDOW_MS) >= wanted) return ms;
+  for (let ms = RECOVERY_WINDOW_MS; ms <= RECOVERY_MS; ms += 1_000) {
+    const to = endedAt + ms;
+    if (meter.rate(to - RECOVERY_WINDOW_MS, to) >= wanted) return ms;
   }
   return Infinity;
 }

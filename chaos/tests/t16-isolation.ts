@@ -1,6 +1,6 @@
 import pg from "pg";
 import { createClient } from "../../src/index.ts";
-import type { Client } from "../../src/index.ts";
+import { callAtOnce } from "../harness/calls.ts";
 import type { ChaosDatabase } from "../harness/database.ts";
 import { atLeast, is, worstOf } from "../harness/figures.ts";
 import type { Figures } from "../harness/figures.ts";
@@ -15,6 +15,12 @@ const WORKERS = 8;
 const CALLERS = 4;
 const KEYS = 3;
 
+/**
+ * What the throughput of a strict level must be at least, of that at READ COMMITTED. Rounds of the check
+ * last seconds: on a machine with other work, 52 to 129 % were measured where nothing was wrong.
+ */
+const SLOWEST_PERCENT = 33;
+
 /** What such a database says when two transactions met. */
 const MET = /40001|could not serialize/u;
 
@@ -25,9 +31,12 @@ const PINNED = "begin isolation level read committed";
  * Databases whose transactions are stricter by default than the library needs, with many workers and
  * callers: their statements pin their own level, so it is as if that were not so.
  *
- * Transactions of the app's own are at the level that the app chose. Where that is a strict one,
- * `complete` may meet a statement of the library's, as any statement there may meet another: then the
- * attempt fails and comes again. `metInOwn` tells how often, in a round of its own.
+ * One exception, which `docs/delivery.md` tells: transactions of the app's own are at the level that the
+ * app chose. Where that is a strict one, `complete` may meet a statement of the library's, as any statement
+ * there may meet another: then 40001 reaches the handler, the attempt fails and comes again. In a round of
+ * its own, `metInOwn` tells how often. Each of them must cost its job exactly one run more, and nothing else.
+ *
+ * Each strict level must give at least a third of the throughput of READ COMMITTED.
  *
  * The control claims rows as many queues do, at the default level.
  */
@@ -42,21 +51,33 @@ export const t16: ChaosTest = {
     const serializable = await runAt({ level: "serializable", begin: PINNED, count }, bench);
     const own = await runAt({ level: "serializable", begin: "begin", count: Math.ceil(count / 2) }, bench);
     const {
-      extraRuns: _extraRuns,
+      extraRuns: ownExtraRuns = -1,
       mostRuns: _mostRuns,
       metInHandlers: metInOwn = -1,
       ...sound
     } = own.figures;
     const strict = worstOf(repeatable.figures, serializable.figures);
+    const percentOf = ({ jobsASecond = 0 }: Figures): number =>
+      (100 * jobsASecond) / (base.figures["jobsASecond"] ?? 0);
     return {
       figures: {
         ...worstOf(sound, worstOf(base.figures, strict)),
         jobsASecond: base.figures["jobsASecond"] ?? 0,
-        repeatableJobsASecond: repeatable.figures["jobsASecond"] ?? 0,
-        serializableJobsASecond: serializable.figures["jobsASecond"] ?? 0,
+        repeatablePercent: percentOf(repeatable.figures),
+        serializablePercent: percentOf(serializable.figures),
         metInOwn,
+        ownExtraRuns,
       },
-      rules: { ...SOUND, extraRuns: is(0), callErrors: is(0), metInWorkers: is(0), metInHandlers: is(0) },
+      rules: {
+        ...SOUND,
+        extraRuns: is(0),
+        callErrors: is(0),
+        metInWorkers: is(0),
+        metInHandlers: is(0),
+        repeatablePercent: atLeast(SLOWEST_PERCENT),
+        serializablePercent: atLeast(SLOWEST_PERCENT),
+        ownExtraRuns: is(metInOwn),
+      },
       control: { baseErrors: base.careless, errors: repeatable.careless + serializable.careless },
       controlRules: { baseErrors: is(0), errors: atLeast(1) },
     };
@@ -109,24 +130,16 @@ async function runAt(
 
 /** Every sort of call by several clients at once, and how many of them failed. */
 async function callAll(database: ChaosDatabase, rounds: number): Promise<number> {
-  const { connectionString, pool } = database;
   let errors = 0;
   const caller = async (): Promise<void> => {
-    await using client = createClient({ connectionString, jobs, logger: false });
-    const enqueued = (id: string): void => database.ledger.enqueued(id, "return");
+    await using client = createClient({
+      connectionString: database.connectionString,
+      jobs,
+      logger: false,
+    });
     for (let round = 0; round < rounds; round += 1) {
-      const key = `key ${round % KEYS}`;
       const calls = [
-        client.enqueue("work", { deed: "return" }).then(enqueued),
-        client
-          .enqueueOnce("work", { deed: "return" }, { key })
-          .then(({ id, inserted }) => (inserted ? enqueued(id) : undefined)),
-        client.enqueue("work", { deed: "return" }, { delayMs: 3_600_000 }).then(async (id) => {
-          await client.cancel(id);
-          return client.deleteFailed(id);
-        }),
-        family(client).then((ids) => ids.forEach(enqueued)),
-        inTransaction(pool, async (tx) => client.enqueue("work", { deed: "return" }, { tx })).then(enqueued),
+        ...callAtOnce(database, { client, deed: "return", key: `key ${round % KEYS}` }),
         client.listFailed(10),
         client.pendingCount(),
       ];
@@ -139,23 +152,6 @@ async function callAll(database: ChaosDatabase, rounds: number): Promise<number>
   };
   await Promise.all(Array.from({ length: CALLERS }, caller));
   return errors;
-}
-
-async function family(client: Client<typeof jobs>): Promise<readonly string[]> {
-  const parent = await client.enqueue("work", { deed: "return" });
-  return [parent, await client.enqueue("work", { deed: "return" }, { after: [parent] })];
-}
-
-async function inTransaction<T>(pool: pg.Pool, work: (tx: pg.PoolClient) => Promise<T>): Promise<T> {
-  const tx = await pool.connect();
-  try {
-    await tx.query("begin");
-    const answer = await work(tx);
-    await tx.query("commit");
-    return answer;
-  } finally {
-    tx.release();
-  }
 }
 
 /** Claims rows at the level of the database; tells how often that failed. */

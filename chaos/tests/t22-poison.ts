@@ -5,6 +5,8 @@ import type { ChaosTest } from "../harness/test.ts";
 
 const MAX_ATTEMPTS = 3;
 
+const WORKERS = 3;
+
 /** What came of the job that ends its process, and of the others. */
 const POISON_SQL = `
 with poison as (select e.job from chaos.enqueued e where e.deed = 'abort-process')
@@ -19,7 +21,8 @@ select (select count(*) from chaos.runs r join poison p on p.job = r.job)::int a
 
 /**
  * One job of many ends whatever process runs it, as one that runs out of memory does. Its neighbours
- * must not pay for it.
+ * must not pay for it. No process may end of anything else before all is done: each that took
+ * the place of another is one run of that job, and so is each that aborted.
  */
 export const t22: ChaosTest = {
   id: "T22",
@@ -38,7 +41,7 @@ export const t22: ChaosTest = {
       { maxAttempts: MAX_ATTEMPTS },
     );
     await using fleet = startFleet(database, {
-      size: 3,
+      size: WORKERS,
       worker: { leaseDurationMs: 1_500, concurrency: 10, pollIntervalMs: 200 },
       mayDie: true,
     });
@@ -48,7 +51,13 @@ export const t22: ChaosTest = {
     const { rows } = await database.pool.query<Record<string, number>>(POISON_SQL);
     const poisonRuns = rows[0]?.["poisonRuns"] ?? 0;
     return {
-      figures: { ...audit, ...rows[0], ...fleet.figures() },
+      figures: {
+        ...audit,
+        ...rows[0],
+        aborted: fleet.all.filter(({ child }) => child.signalCode === "SIGABRT").length,
+        replaced: fleet.all.length - WORKERS,
+        ...fleet.figures(),
+      },
       rules: {
         ...SOUND,
         failed: is(1),
@@ -56,6 +65,8 @@ export const t22: ChaosTest = {
         innocentFailed: is(0),
         // Its attempts, and before them two crashes in company.
         poisonRuns: atMost(MAX_ATTEMPTS + 2),
+        aborted: is(poisonRuns),
+        replaced: is(poisonRuns),
         innocentCharges: atMost(poisonRuns),
         extraRuns: atLeast(1),
       },

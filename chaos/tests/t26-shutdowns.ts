@@ -26,6 +26,8 @@ interface Situation {
   readonly name: string;
   /** Jobs that wait before it starts. */
   readonly jobs: readonly { readonly deed: Deed; readonly ms?: number }[];
+  /** Whether all of them must be pending again, for their handlers end when told to and the database is there. */
+  readonly givesBack?: boolean;
   /** Whether it starts without its database. */
   readonly startsAlone?: boolean;
   /** What is done to it when it has started. */
@@ -37,19 +39,25 @@ const OBEDIENT = Array.from({ length: 3 }, () => ({ deed: "obey" }) as const);
 const SITUATIONS: readonly Situation[] = [
   { name: "idle", jobs: [] },
   { name: "claiming", jobs: Array.from({ length: 3_000 }, () => ({ deed: "return", ms: 2 }) as const) },
-  { name: "running", jobs: OBEDIENT },
+  { name: "running", jobs: OBEDIENT, givesBack: true },
   { name: "stuck handler", jobs: [{ deed: "hang" }] },
   { name: "database down", jobs: OBEDIENT, prepare: (_, proxy) => proxy.refuse() },
-  { name: "listener reconnecting", jobs: OBEDIENT, prepare: ({ pool }) => pool.query(END_LISTENERS) },
+  {
+    name: "listener reconnecting",
+    jobs: OBEDIENT,
+    givesBack: true,
+    prepare: ({ pool }) => pool.query(END_LISTENERS),
+  },
   { name: "still starting", jobs: [], startsAlone: true },
 ];
 
 const END_LISTENERS = `select pg_terminate_backend(a.pid) from pg_stat_activity a
   where a.datname = current_database() and a.application_name like 'millrace listen%'`;
 
-/** Jobs that were given back with their attempt counted, and claims that the worker did not name as leaked. */
+/** Jobs that were given back, those whose attempt was counted, and claims that the worker did not name as leaked. */
 const LEFT_SQL = `
-select (select count(*) from millrace.pending p where p.attempt > 0)::int as "chargedReleases",
+select (select count(*) from millrace.pending)::int as "pending",
+       (select count(*) from millrace.pending p where p.attempt > 0)::int as "chargedReleases",
        (select count(*) from millrace.claimed c where c.id <> all($1::bigint[]))::int as "untoldClaims",
        (select count(*) from pg_stat_activity a
          where a.datname = current_database() and a.application_name like 'millrace%')::int as "backendsLeft"`;
@@ -85,6 +93,8 @@ export const t26: ChaosTest = {
       rules: {
         slowestStopMs: atMost(DRAIN_MS + 1_000),
         unexpectedExits: is(0),
+        wronglyLeaked: is(0),
+        notGivenBack: is(0),
         chargedReleases: is(0),
         untoldClaims: is(0),
         backendsLeft: is(0),
@@ -95,7 +105,7 @@ export const t26: ChaosTest = {
 };
 
 async function stopIn(database: ChaosDatabase, situation: Situation, way: Way): Promise<Figures> {
-  const { jobs, startsAlone = false, prepare } = situation;
+  const { jobs, givesBack = false, startsAlone = false, prepare } = situation;
   const { pool, connectionString, ledger } = database;
   await pool.query(
     "delete from millrace.pending; delete from millrace.claimed; delete from millrace.workers",
@@ -122,13 +132,13 @@ async function stopIn(database: ChaosDatabase, situation: Situation, way: Way): 
     const done = await wordOf(launched, "done");
     const ended = await wordOf(launched, "ended");
     const how = await launched.ended;
-    const left = await leftOf(
-      pool,
-      done.result.leaked.map(({ id }) => id),
-    );
+    const leaked = done.result.leaked.map(({ id }) => id);
+    const { pending = 0, ...left } = await leftOf(pool, leaked);
     return {
       slowestStopMs: done.at - stoppingAt,
       unexpectedExits: how === "0" || how === "hung" ? 0 : 1,
+      wronglyLeaked: givesBack ? leaked.length : 0,
+      notGivenBack: givesBack ? jobs.length - pending : 0,
       handlesLeft: ended.handles.length + (how === "hung" ? 1 : 0),
       ...left,
     };

@@ -30,6 +30,10 @@ interface Refusals {
  * Payloads of every sort through `enqueueMany` and a worker, and such as cannot be kept, each alone and
  * among jobs that are sound.
  *
+ * What arrives must equal what `JSON.stringify` makes of what was given, and that counts as equal: members
+ * that are \`undefined\` are left out, \`-0\` is \`0\`, a Date is its ISO text, and what has a \`toJSON\` is what
+ * that answers. Whatever else of the samples JSON would change must be refused.
+ *
  * The control writes the same with `JSON.stringify` and nothing else.
  */
 export const t28: ChaosTest = {
