@@ -91,6 +91,8 @@ export function createHoldings(concurrency: number, prefetchLimit: number): Hold
       const jobs = [...unstarted.keys()];
       unstarted.clear();
       slots.giveBack(jobs.length);
+      // It waits in the queue again.
+      if (jobs.length > 0) findings.hadNoRoom();
       return jobs;
     },
     letGo: (job) => {

@@ -74,6 +74,15 @@ describe("claims", () => {
     });
   });
 
+  it("goes on with what it gave back as soon as a slot is free, without a poll", () => {
+    const work: Handler = (job) => (job.source === "slow" ? timer(1_500) : undefined);
+    const settings = { concurrency: 1, pollIntervalMs: 60_000 };
+    inVirtualTime({ handlers: { work }, settings, latencyMs: 2 }, ({ store, run }) => {
+      store.enqueue(Array.from({ length: 300 }, (_, n) => aNewJob(n === 290 ? { source: "slow" } : {})));
+      expect(told(run(2_000), "succeeded")).toHaveLength(300);
+    });
+  });
+
   it("makes few round trips for many trivial jobs, claims and outcomes together", () => {
     let trips = 0;
     const counted = (store: MemoryStore): Store => ({
