@@ -11,6 +11,7 @@ import { latencyScenario } from "./latency.ts";
 import { mixedScenario } from "./mixed.ts";
 import type { Scenario } from "./scenario.ts";
 import { soakScenario } from "./soak.ts";
+import { storageScenario } from "./storage.ts";
 
 /** Everything that is measured, in the order of the page. */
 export const SCENARIOS: readonly Scenario[] = [
@@ -27,4 +28,5 @@ export const SCENARIOS: readonly Scenario[] = [
   mixedScenario,
   idleScenario,
   soakScenario,
+  storageScenario,
 ];
