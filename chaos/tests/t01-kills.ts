@@ -41,7 +41,7 @@ export const t01: ChaosTest = {
     const [workers, kills, jobs] = [ci ? 6 : random.integer(4, 8), size(200, 30), size(100_000, 20_000)];
     const schedule = Array.from({ length: kills }, () => ({
       // So that somebody lives long enough to look after the dead.
-      afterMs: random.between(200, 1_000),
+      afterMs: random.between(100, ci ? 500 : 1_000),
       place: random.integer(0, workers - 1),
     }));
     await using database = await open();

@@ -54,7 +54,7 @@ export const t02: ChaosTest = {
   title: "workers stopped with SIGSTOP for longer than their lease, then continued",
   ci: true,
   run: async ({ random, size, database: open }) => {
-    const pauses = size(60, 16);
+    const pauses = size(60, 12);
     await using database = await open();
     const figures = await withPauses(database, random, pauses, FENCED);
     await using unfenced = await open();

@@ -23,7 +23,7 @@ export const t05: ChaosTest = {
   title: "3 random backends ended with pg_terminate_backend, again and again",
   ci: true,
   run: async ({ random, size, database: open }) => {
-    const rounds = size(200, 50);
+    const rounds = size(200, 40);
     await using database = await open();
     const works = random.fork();
     await using load = feed(database, { workOf: () => mixedWork(works, 200), level: 200 });

@@ -45,7 +45,7 @@ export const t16: ChaosTest = {
   title: "REPEATABLE READ and SERIALIZABLE by default, 8 workers and 4 callers",
   ci: true,
   run: async (bench) => {
-    const count = bench.size(20_000, 600);
+    const count = bench.size(20_000, 400);
     const base = await runAt({ level: "read committed", begin: PINNED, count }, bench);
     const repeatable = await runAt({ level: "repeatable read", begin: PINNED, count }, bench);
     const serializable = await runAt({ level: "serializable", begin: PINNED, count }, bench);

@@ -28,7 +28,7 @@ export const t20: ChaosTest = {
   needsOwnServer: true,
   run: async ({ size, server: start }) => {
     const processes = size(50);
-    const rounds = size(20, 2);
+    const rounds = size(20, 1);
     await using server = await start({ max_connections: "600" });
     await using newcomers = await gather(processes);
     let told: readonly Told[] = [];

@@ -77,9 +77,9 @@ export const t26: ChaosTest = {
     const waiting = Array.from({ length: rounds }, () => cases).flat();
     let worst: Figures = {};
     let stops = 0;
-    // Two at a time, for they mostly wait.
+    // Three at a time, for they mostly wait.
     await Promise.all(
-      [1, 2].map(async () => {
+      [1, 2, 3].map(async () => {
         await using database = await open();
         for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
           const figures = await stopIn(database, next.situation, next.way);
