@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { MAX_PART_LENGTH, inParts } from "../../src/core/parts.ts";
+import { MAX_PART_LENGTH, inParts, jobParts } from "../../src/core/parts.ts";
+import { aNewJob } from "../../src/testing/new-job.ts";
 
 const itself = (weight: number): number => weight;
 
@@ -35,5 +36,20 @@ describe("inParts", () => {
   it("stays far below the longest text of Node by default, however much is quoted", () => {
     // Quoted twice: as JSON in JSON, and as an element of an array.
     expect(4 * MAX_PART_LENGTH).toBeLessThan(2 ** 29 - 24);
+  });
+});
+
+describe("jobParts", () => {
+  const many = (job: Parameters<typeof aNewJob>[0]) => Array.from({ length: 12_000 }, () => aNewJob(job));
+
+  it("cuts small jobs into parts of 5,000 at most", () => {
+    const parts = jobParts(many({}));
+    expect(parts.flat()).toHaveLength(12_000);
+    expect(Math.max(...parts.map(({ length }) => length))).toBeLessThanOrEqual(5_000);
+    expect(parts).toHaveLength(3);
+  });
+
+  it.each([{ key: "k" }, { after: ["1"] }])("leaves jobs whole that take locks: %j", (job) => {
+    expect(jobParts([...many({}), aNewJob(job)])).toHaveLength(1);
   });
 });
