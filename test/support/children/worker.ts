@@ -51,7 +51,14 @@ export interface WorkerOrder {
 export type Said =
   | { readonly said: "ready" }
   | { readonly said: "event"; readonly event: WorkerEvent }
-  | { readonly said: "result"; readonly result: ShutdownResult; readonly succeeded: readonly string[] };
+  | {
+      readonly said: "result";
+      readonly result: ShutdownResult;
+      /** The ids of the jobs whose success was told: of many at once some may be dropped. */
+      readonly succeeded: readonly string[];
+      /** The ids of the jobs that ran. */
+      readonly ran: readonly string[];
+    };
 
 type DeedClient = Client<{ readonly deed: PayloadSchema<Deed> }>;
 
@@ -89,10 +96,14 @@ const FREQUENT: readonly WorkerEvent["type"][] = ["claimed", "attempt-started", 
 
 async function run(client: DeedClient, order: WorkerOrder): Promise<() => Promise<void>> {
   const { signals = false, quiet = false, stopAfter = Infinity } = order;
+  const ran: string[] = [];
   const worker = await client.spawnWorker({
     ...order.worker,
     handlers: {
-      deed: (job, context) => (job.payload === "succeed" ? undefined : perform(job.payload, context)),
+      deed: (job, context) => {
+        ran.push(job.id);
+        return job.payload === "succeed" ? undefined : perform(job.payload, context);
+      },
     },
   });
   const succeeded: string[] = [];
@@ -117,7 +128,7 @@ async function run(client: DeedClient, order: WorkerOrder): Promise<() => Promis
   return async () => {
     const result = await worker.done;
     await told;
-    say({ said: "result", result, succeeded });
+    say({ said: "result", result, succeeded, ran });
   };
 }
 
