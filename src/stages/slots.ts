@@ -3,10 +3,11 @@ import { monotonicClock } from "../rx/monotonic-clock.ts";
 /**
  * Counts the slots of one lane, and decides how much to claim.
  *
- * The demand is the free slots, plus what is likely to finish while the claim is on its way: jobs
- * that take longer than a round trip prefetch nothing, trivial ones prefetch what keeps the slots
- * busy. `prefetchLimit` bounds it, and a claim brings at most half of that besides the free slots, so
- * that one half can be on its way while the other runs.
+ * The demand is the free slots, plus what is likely to finish in the time of some claims: jobs that take
+ * much longer than a round trip prefetch nothing, trivial ones prefetch what keeps the slots busy. While
+ * more than half of that is held there is no demand, so that jobs of some milliseconds are claimed many
+ * at a time and not each few that have ended. `prefetchLimit` bounds it, and a claim brings at most half
+ * of that besides the free slots, so that one half can be on its way while the other runs.
  */
 export interface Slots {
   /** Slots in which nothing runs and for which nothing is held. */
@@ -29,6 +30,9 @@ export interface Slots {
   resize(to: number): void;
 }
 
+/** What finishes in the time of so many claims is claimed ahead. */
+const CLAIMS_AHEAD = 4;
+
 /** How quickly the moving averages follow: each new value weighs this much. */
 const WEIGHT = 0.1;
 
@@ -43,7 +47,7 @@ export function createSlots(concurrency: number, prefetchLimit: number): Slots {
 
   const prefetch = (): number => {
     if (attemptMs === undefined || capacity === 0) return 0;
-    const finishing = (capacity * claimMs) / Math.max(attemptMs, 0.01);
+    const finishing = (CLAIMS_AHEAD * capacity * claimMs) / Math.max(attemptMs, 0.01);
     return Math.min(prefetchLimit, Math.floor(finishing));
   };
 
@@ -51,7 +55,9 @@ export function createSlots(concurrency: number, prefetchLimit: number): Slots {
     free: () => Math.max(0, capacity - running - held),
     demand: () => {
       const free = capacity - running - held;
-      return Math.max(0, Math.min(free + prefetch(), Math.max(0, free) + prefetchLimit / 2));
+      const ahead = prefetch();
+      if (free <= 0 && held > ahead / 2) return 0;
+      return Math.max(0, Math.min(free + ahead, Math.max(0, free) + prefetchLimit / 2));
     },
     running: () => running,
     stalled: (ms) => {
