@@ -82,6 +82,16 @@ describe("settling, when the reply to a write was lost", () => {
     expect((await settle(workerId, settlements)).accepted).toEqual([]);
   });
 
+  it("refuses a success whose claim a crash of Postgres had undone, for another worker has the job", async () => {
+    const on = await openBench(database);
+    const { workerId, claims } = await claimed(on);
+    const other = await on.worker();
+    await database.pool.query("update millrace.claimed set worker_id = $1", [other]);
+    const settle = settling(breaksAfterCommit(), sql);
+    await expect(settle(workerId, claims)).rejects.toThrow("ECONNRESET");
+    expect((await settle(workerId, claims)).accepted).toEqual([]);
+  });
+
   it("still refuses a job that its handler completed in a transaction of its own", async () => {
     const on = await openBench(database);
     const { workerId, claims } = await claimed(on);

@@ -122,7 +122,8 @@ select ${refused},
  * given that its reply was lost.
  *
  * Called only when such a call was repeated. The worker's lease stands, so nobody recovered its
- * claims. A job that succeeded (`$3`) needs no more proof; any other must still have a row that is not
+ * claims. A job that succeeded (`$3`) must have no row but a completed one: a crash of Postgres may have undone
+ * its claim, and then somebody else has it. Any other must still have a row that is not
  * completed, or the handler has completed it in a transaction of its own. Locks nothing; looks each job up by the
  * primary keys of the tables.
  */
@@ -130,4 +131,4 @@ export const settledBefore = (schema: string): string => `
 select u.id::text from unnest($2::bigint[], $3::boolean[]) as u (id, succeeded)
  where exists (select from ${schema}.workers w
                 where w.id = $1::bigint and w.lease_expires_at > clock_timestamp())
-   and (u.succeeded or (select true from ${schema}.jobs j where j.id = u.id and j.state <> 'completed' limit 1))`;
+   and u.succeeded = ((select true from ${schema}.jobs j where j.id = u.id and j.state <> 'completed' limit 1) is null)`;
