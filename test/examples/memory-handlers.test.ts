@@ -81,6 +81,7 @@ describe("memoryHandlers", () => {
 
   it("finds what one turn affirms and another denies", async () => {
     await say(1, TEXT);
+    await work();
     await say(2, "Congress has not passed new laws.");
     await work();
     expect(await summary()).toMatchObject({ contradicted: 1 });
