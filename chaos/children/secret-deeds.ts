@@ -2,6 +2,7 @@ import type pg from "pg";
 import { NEVER, concatMap, of, take, timer } from "rxjs";
 import { PermanentError, Snooze } from "../../src/index.ts";
 import type { AttemptContext, HandlerResult, Job, JobOptions } from "../../src/index.ts";
+import { completeIn } from "../harness/complete-in.ts";
 import type { SecretsOrder } from "../harness/secrets.ts";
 
 /** What a job does, and what it is enqueued with. */
@@ -22,17 +23,6 @@ export const REFUSED = "refused";
 
 function fail(more: object = {}): never {
   throw Object.assign(new Error("The handler fails"), more);
-}
-
-async function completeIn(pool: pg.Pool, { complete }: AttemptContext): Promise<void> {
-  const tx = await pool.connect();
-  try {
-    await tx.query("begin");
-    await complete(tx);
-    await tx.query("commit");
-  } finally {
-    tx.release();
-  }
 }
 
 /** The deeds, by name. None of their errors tells what it should not, unless the app is careless. */

@@ -2,6 +2,7 @@ import type pg from "pg";
 import { firstValueFrom, lastValueFrom } from "rxjs";
 import { payload } from "../../src/index.ts";
 import type { AttemptContext, Client, PayloadSchema } from "../../src/index.ts";
+import { completeIn } from "./complete-in.ts";
 import { until } from "./wait.ts";
 
 /** The kinds of roles. */
@@ -57,7 +58,11 @@ const CALLS: readonly RoleDeed[] = [
   ["enqueue a stream", ["enqueue"], ({ client }) => lastValueFrom(client.enqueueEach("work")([1, 2]))],
   ["enqueue in SQL", ["enqueue"], sql("select millrace.enqueue('work', '1', key => 'sql')")],
   ["work", ["worker"], async (role) => work(role, () => undefined)],
-  ["complete in a transaction", ["worker"], async (role) => work(role, inTransaction(role.pool))],
+  [
+    "complete in a transaction",
+    ["worker"],
+    async (role) => work(role, (_, context) => completeIn(role.pool, context)),
+  ],
   ["keep progress", ["worker"], async (role) => work(role, ({ id }) => progress(role.ownerPool, id))],
   ["recover", ["worker"], async (role) => work(role, () => undefined, DEAD_WORKER_SQL)],
   ["count", ["worker", "admin"], ({ client }) => client.pendingCount()],
@@ -137,19 +142,6 @@ async function work({ client, owner, ownerPool }: Role, handle: Handle, prepare?
     return rowCount === 0 ? true : undefined;
   });
   await worker.shutdown();
-}
-
-function inTransaction(pool: pg.Pool): Handle {
-  return async (_job, { complete }) => {
-    const tx = await pool.connect();
-    try {
-      await tx.query("begin");
-      await complete(tx);
-      await tx.query("commit");
-    } finally {
-      tx.release();
-    }
-  };
 }
 
 /** Emits a value, and ends when that is kept. */

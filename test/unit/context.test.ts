@@ -55,6 +55,16 @@ describe("the context of an attempt", () => {
     expect(Object.keys(context).sort()).toEqual(["complete", "log", "signal"]);
   });
 
+  it.each<[string, (context: AttemptContext) => AttemptContext]>([
+    ["a Proxy", (context) => new Proxy(context, {})],
+    ["what inherits from it", (context) => Object.create(context) as AttemptContext],
+  ])("works behind %s", (_, around) => {
+    const { context, log } = made();
+    const other = around(context);
+    expect(other.log).toBe(log);
+    expect(other.signal).toBe(context.signal);
+  });
+
   it("rejects a completion whose claim is gone, and does not note it", async () => {
     const { context, attempt } = made({ completeIn: () => Promise.resolve(false) });
     await expect(context.complete({})).rejects.toThrow(LeaseLostError);
