@@ -8,11 +8,10 @@ import { retirementReason } from "./text/correction.ts";
 import { extractFacts } from "./text/facts.ts";
 import { contentStems } from "./text/language.ts";
 import { reconcile } from "./text/reconcile.ts";
-import { extractTriples } from "./text/triples.ts";
+import { extractTriples, tripleKey } from "./text/triples.ts";
 import { vectorOf } from "./text/vector.ts";
 import type { Rarity } from "./text/vector.ts";
 import { inTransaction } from "./transaction.ts";
-import type { Isolation } from "./transaction.ts";
 
 /** What the handlers work with. */
 export interface Tools {
@@ -29,19 +28,12 @@ export interface Tools {
  */
 export function memoryHandlers({ client, pool, memory, rarity }: Tools) {
   const step =
-    <Payload>(
-      effect: (tx: PoolClient, payload: Payload, source: string | undefined) => Promise<void>,
-      isolation?: Isolation,
-    ) =>
+    <Payload>(effect: (tx: PoolClient, payload: Payload, source: string | undefined) => Promise<void>) =>
     (job: Job<string, Payload>, { complete }: AttemptContext): Promise<void> =>
-      inTransaction(
-        pool,
-        async (tx) => {
-          await effect(tx, job.payload, job.source);
-          await complete(tx);
-        },
-        isolation,
-      );
+      inTransaction(pool, async (tx) => {
+        await effect(tx, job.payload, job.source);
+        await complete(tx);
+      });
 
   /** Reads a turn and keeps it as it is; gives undefined when it was corrected since. */
   const current = async (tx: PoolClient, { turn: id, version }: TurnVersion) => {
@@ -78,15 +70,15 @@ export function memoryHandlers({ client, pool, memory, rarity }: Tools) {
     }),
 
     /**
-     * Facts and triples to memory, once both are there. Serializable, because it decides by what
-     * other turns said: of two that say the same at once, one must come second. The loser meets
-     * SQLSTATE 40001 and is tried again.
+     * Facts and triples to memory, once both are there. It decides by what other turns said: of two that
+     * say the same at once one must come second, so it waits until nobody else decides about its keys.
      */
     synthesize: step(async (tx, payload: TurnVersion) => {
       const turn = await current(tx, payload);
       if (turn === undefined) return;
       const facts = await memory.facts.ofTurn(tx, turn.id);
       const triples = await memory.triples.ofTurn(tx, turn.id);
+      await memory.lock(tx, [...facts.map(({ key }) => key), ...triples.map(tripleKey)]);
       const known = {
         facts: await memory.facts.firstWith(
           tx,
@@ -99,13 +91,18 @@ export function memoryHandlers({ client, pool, memory, rarity }: Tools) {
       await memory.facts.markDuplicates(tx, synthesis.duplicates);
       await memory.triples.judge(tx, synthesis.judgements);
       await memory.synthesis.insert(tx, turn, synthesis);
-    }, "serializable"),
+    }),
 
     /** Corrected text: what came from the old one is retired, and the turn goes through all again. */
     reprocess: step(async (tx, payload: { turn: number; text: string }) => {
       const turn = await memory.turns.correct(tx, payload.turn, payload.text);
       const after = extractFacts(turn.text).map((fact) => fact.text);
       const before = await memory.facts.ofTurn(tx, turn.id);
+      // Nobody may find that they repeat a fact that is retired meanwhile.
+      await memory.lock(
+        tx,
+        before.map(({ key }) => key),
+      );
       await memory.facts.retire(
         tx,
         before.map(({ id, text }) => ({ fact: id, reason: retirementReason(text, after) })),

@@ -7,17 +7,6 @@ export interface TurnVersion {
   readonly version: number;
 }
 
-/**
- * `synthesize` is the only job that fails for no fault of its own: it runs serializable, and of two
- * turns that say the same at the same moment one has to come second. It may at once.
- */
-const SYNTHESIZE = {
-  maxAttempts: 20,
-  backoff: { initialMs: 10, factor: 2, maxMs: 500, jitter: 1 },
-  // Without what it waits for it never can run.
-  afterFailure: "fail",
-} as const;
-
 /** Connects to the jobs of a memory, in a schema of their own. */
 export function connectJobs(connectionString: string, schema: string) {
   return createClient({
@@ -54,7 +43,8 @@ export async function enqueueTurn(client: JobClient, tx: PoolClient, payload: Tu
     ],
     { tx },
   );
-  await client.enqueue("synthesize", payload, { ...SYNTHESIZE, after: extracts, source, tx });
+  // Without what it waits for it never can run.
+  await client.enqueue("synthesize", payload, { after: extracts, afterFailure: "fail", source, tx });
 }
 
 /** Enqueues what makes a fact findable: its vector and its labels. */

@@ -1,5 +1,6 @@
 import { factTable } from "./tables/facts.ts";
 import type { FactTable } from "./tables/facts.ts";
+import { lockKeys } from "./tables/keys.ts";
 import { createTables } from "./tables/schema.ts";
 import type { Queryable } from "./tables/schema.ts";
 import { nearestFacts } from "./tables/search.ts";
@@ -16,6 +17,8 @@ import type { Vector } from "./text/vector.ts";
 export interface Memory {
   /** Creates the tables, unless they are there. */
   create(db: Queryable): Promise<void>;
+  /** Lets one transaction at a time decide about facts and triples with these keys. */
+  lock(tx: Queryable, keys: readonly string[]): Promise<void>;
   readonly turns: TurnTable;
   readonly facts: FactTable;
   readonly triples: TripleTable;
@@ -32,6 +35,7 @@ export interface Memory {
 export function openMemory(schema = "memory"): Memory {
   return {
     create: (db) => createTables(db, schema),
+    lock: (tx, keys) => lockKeys(tx, schema, keys),
     turns: turnTable(schema),
     facts: factTable(schema),
     triples: tripleTable(schema),

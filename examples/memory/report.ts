@@ -22,8 +22,7 @@ export interface Result {
 export function introduction(turns: number): string {
   return [
     `Reads ${String(turns)} passages of State of the Union addresses. Each becomes about a dozen jobs (extract,`,
-    "embed, categorize, …) in Postgres, and one worker runs them. Some are retried, because two of them met in",
-    "the same rows (a serialization conflict): that is expected.",
+    "embed, categorize, …) in Postgres, and one worker runs them.",
     "Starting: a Postgres server, two schemas, a language model …",
     "",
   ].join("\n");

@@ -14,6 +14,7 @@ import { inTransaction } from "../../examples/memory/transaction.ts";
 
 const [SCHEMA, JOBS] = ["memory_handlers_test", "memory_handlers_test_jobs"];
 const TEXT = "Congress passed new laws for farmers. Private insurance helps very few people.";
+const DENIAL = "Congress has not passed new laws.";
 const memory = openMemory(SCHEMA);
 const rarity = rarityOf([contentStems(TEXT)]);
 
@@ -54,6 +55,11 @@ async function work(): Promise<void> {
   expect(await client.listFailed()).toEqual([]);
 }
 
+/** Waits until a transaction waits for an advisory lock. */
+async function waitingForLock(): Promise<void> {
+  while ((await count("pg_locks where locktype = 'advisory' and not granted")) === 0);
+}
+
 /** Counts the rows of a table of the memory or of the jobs. */
 async function count(table: string): Promise<number> {
   const { rows } = await database.pool.query<{ count: number }>(
@@ -81,13 +87,31 @@ describe("memoryHandlers", () => {
 
   it("finds what one turn affirms and another denies", async () => {
     await say(1, TEXT);
-    await work();
-    await say(2, "Congress has not passed new laws.");
+    await say(2, DENIAL);
     await work();
     expect(await summary()).toMatchObject({ contradicted: 1 });
     expect(await memory.synthesis.contradictions(database.pool, 9)).toEqual([
       { statement: "Congress pass new law", affirmedBy: "Nobody 1901", deniedBy: "Nobody 1902" },
     ]);
+  });
+
+  it("lets the second of two that say opposite things wait, and find the first", async () => {
+    await say(1, TEXT);
+    await say(2, DENIAL);
+    const run = (kind: keyof ReturnType<typeof handlers>, turn: number, complete = async () => {}) => {
+      const handler = handlers()[kind] as (job: unknown, context: unknown) => Promise<void>;
+      return handler({ payload: { turn, version: 1 } }, { complete });
+    };
+    await run("relational_extract", 1);
+    let second: Promise<void> | undefined;
+    await run("synthesize", 1, async () => {
+      // Its triples come while the first is being synthesized, which has looked for others already.
+      await run("relational_extract", 2);
+      second = run("synthesize", 2);
+      await waitingForLock();
+    });
+    await second;
+    expect(await summary()).toMatchObject({ contradicted: 1 });
   });
 
   it("retires what came from the old text of a corrected turn, and derives the new one", async () => {
