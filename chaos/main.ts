@@ -6,8 +6,7 @@
  * `--again` gives a test that fails a second look, for a machine that others use may be too slow for a
  * moment: both lines are told, and the second counts.
  *
- * `--doc 18` writes the lines into `docs/reliability.md`, as those of Postgres 18, `--doc 18-long` as those
- * of its tests that are too long for the check.
+ * `--doc 18` writes the lines into `docs/reliability.md`, as those of Postgres 18.
  */
 import { parseArgs } from "node:util";
 import { BOARD } from "./board.ts";
@@ -56,8 +55,7 @@ const took = lines.reduce((sum, { seconds }) => sum + seconds, 0);
 if (values.ci) print(`took ${took.toFixed(0)} s of ${CI_SECONDS}`);
 if (values.json) process.stdout.write(`${JSON.stringify(lines, undefined, 2)}\n`);
 if (values.doc !== undefined) {
-  const only = values.only === undefined ? "" : `--only ${values.only} `;
-  await document(lines, values.doc, `${only}${values.ci ? "--ci " : ""}--seed ${seed} --scale ${scale}`);
+  await document(lines, values.doc, `${values.ci ? "--ci " : ""}--seed ${seed} --scale ${scale}`);
 }
 process.exitCode = failed.length === 0 ? 0 : 1;
 

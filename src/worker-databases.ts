@@ -30,8 +30,9 @@ export function openDatabases(
 ): Databases {
   const beatTimeoutMs = Math.min(BEAT_TIMEOUT_MS.max, Math.max(BEAT_TIMEOUT_MS.min, leaseDurationMs / 3));
   const readOnly$ = new Subject<void>();
-  const onReadOnly = (): void => {
-    for (const { pool } of [work, leases]) discardIdle(pool);
+  /** The pool that met it has left the server by itself. */
+  const leaveAlso = (other: () => Database) => (): void => {
+    discardIdle(other().pool);
     readOnly$.next();
   };
   const work = openPool(config, {
@@ -39,7 +40,7 @@ export function openDatabases(
     applicationName: `millrace work ${label}`,
     plansOnce: true,
     throughPooler,
-    onReadOnly,
+    onReadOnly: leaveAlso(() => leases),
   });
   const leases = openPool(config, {
     max: 1,
@@ -47,7 +48,7 @@ export function openDatabases(
     plansOnce: true,
     queryTimeoutMs: Math.round(beatTimeoutMs),
     throughPooler,
-    onReadOnly,
+    onReadOnly: leaveAlso(() => work),
   });
   let closing: Promise<unknown> | undefined;
   return { work, leases, readOnly$, close: () => (closing ??= Promise.all([work.close(), leases.close()])) };
