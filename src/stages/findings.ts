@@ -1,5 +1,6 @@
 import type { ClaimedJob } from "../core/job.ts";
 import type { Place } from "../core/store.ts";
+import type { Demand } from "./claim.ts";
 import { createMark } from "./mark.ts";
 
 /** So many claims in a row may find nothing before the lane rests after each that does. */
@@ -7,10 +8,10 @@ const EMPTY_CLAIMS = 5;
 
 /** What the claims of one lane have shown of its queue. */
 export interface Findings {
-  /** A claim is sent: where it begins, and what to call with what it brought of the `limit` it asked for. */
-  readonly claiming: () => {
+  /** A claim is sent: where it begins, and what to call with what it brought of the jobs it asked for. */
+  readonly claiming: (asked: Pick<Demand, "limit" | "startLimit">) => {
     readonly after: Place | undefined;
-    readonly landed: (jobs: readonly ClaimedJob[], limit: number) => void;
+    readonly landed: (jobs: readonly ClaimedJob[]) => void;
   };
   /** There was no room to claim, so nobody knows. */
   readonly hadNoRoom: () => void;
@@ -29,11 +30,11 @@ export function createFindings(): Findings {
   let unfinished = false;
   let emptyClaims = 0;
   return {
-    claiming: () => {
-      const { after, landed } = mark.claiming();
+    claiming: ({ limit, startLimit }) => {
+      const { after, landed } = mark.claiming(limit > startLimit);
       return {
         after,
-        landed: (jobs, limit) => {
+        landed: (jobs) => {
           const isFull = jobs.length >= limit;
           landed(jobs, isFull);
           // What stands before the mark was not looked at.

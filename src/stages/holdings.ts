@@ -63,10 +63,10 @@ export function createHoldings(concurrency: number, prefetchLimit: number): Hold
       const startLimit = slots.free();
       const started = [...begunEarly];
       const measured = slots.claiming();
-      const { after, landed: found } = findings.claiming();
+      const { after, landed: found } = findings.claiming({ limit, startLimit });
       const landed = (jobs: readonly ClaimedJob[]): void => {
         measured(jobs.length);
-        found(jobs, limit);
+        found(jobs);
         for (const job of started) begunEarly.delete(job);
         jobs.forEach((job, index) => unstarted.set(job, index >= startLimit));
         ahead = findings.isUnfinished() && slots.demand() > 0;

@@ -9,13 +9,16 @@ import { monotonicClock } from "../rx/monotonic-clock.ts";
  * remove yet: hundreds of thousands of them, while some session holds an old snapshot. So the next claim
  * begins behind the last job, and what may wait before that is looked for from the first place again:
  *
+ * - when the lane claims for its free slots only, as it does where jobs take longer than claims: there
+ *   claims are not what it waits for, and a slot that took the wrong job would keep it for long;
  * - when the claim before was not full, so that there may be nothing behind;
  * - and when it is time: what claims from the first place take longer than others is a tenth of the
  *   time, as far as a second between them allows. On most days that is nothing.
  *
  * So a job that comes to stand before the mark (it is urgent, was retried, released or recovered, or
- * committed late) waits nine times as long as such a claim takes longer, and at most a second. A claim is
- * also late because the thread was busy, so two of each have to agree.
+ * committed late) is brought by the next claim, or in a lane that claims ahead by the first that is sent
+ * when that time, a second at most, is over. What was claimed until then begins before it, as all does
+ * that is claimed ahead. A claim is also late because the thread was busy, so two of each have to agree.
  *
  * ```text
  * from the first place   F F           F    F F F F     excess of F: 1 ms, 1 ms, 0 ms
@@ -23,8 +26,11 @@ import { monotonicClock } from "../rx/monotonic-clock.ts";
  * ```
  */
 export interface Mark {
-  /** A claim is sent: the place behind which it begins, and what to call when it landed. */
-  readonly claiming: () => { readonly after: Place | undefined; readonly landed: Landed };
+  /**
+   * A claim is sent, for free slots only or for more: the place behind which it begins, and what to call
+   * when it landed.
+   */
+  readonly claiming: (isAhead: boolean) => { readonly after: Place | undefined; readonly landed: Landed };
 }
 
 /** Takes what a claim brought, and whether it was full. */
@@ -44,9 +50,9 @@ export function createMark(): Mark {
   let behindMs: readonly number[] = [];
   let fromFirstAt = -Infinity;
   return {
-    claiming: () => {
+    claiming: (isAhead) => {
       const sentAt = now();
-      const after = sentAt < fromFirstAt ? last : undefined;
+      const after = isAhead && sentAt < fromFirstAt ? last : undefined;
       const landed: Landed = (jobs, isFull) => {
         const landedAt = now();
         const ms = landedAt - sentAt;

@@ -1,7 +1,7 @@
-import { delay, from, map, mergeMap, timer } from "rxjs";
+import { delay, from, map, mergeMap, tap, timer } from "rxjs";
 import { describe, expect, it } from "vitest";
 import type { NewJob } from "../../src/core/job.ts";
-import type { Claim, Store } from "../../src/core/store.ts";
+import type { Claim, ClaimRequest, Store } from "../../src/core/store.ts";
 import type { Handler } from "../../src/stages/handler.ts";
 import type { MemoryStore } from "../../src/testing/memory-store.ts";
 import { aNewJob } from "../../src/testing/new-job.ts";
@@ -73,18 +73,56 @@ function claimedByAnother(
     .subscribe();
 }
 
+/** Claims of the memory store, each as slow as where it begins makes it. */
+function slowFromFirst(
+  store: MemoryStore,
+  sent: (request: ClaimRequest, ids: readonly string[]) => void,
+): Store {
+  return {
+    ...store,
+    claim: (request) =>
+      from(store.claim(request)).pipe(
+        tap((jobs) =>
+          sent(
+            request,
+            jobs.map(({ id }) => id),
+          ),
+        ),
+        delay(request.after === undefined ? FIRST_MS : BEHIND_MS),
+      ),
+  };
+}
+
+describe("an urgent job among slow ones", () => {
+  it("is brought by the next claim, however slow claims from the first place are", () => {
+    for (let putAt = 20_000; putAt < 26_000; putAt += 100) {
+      const claimed: (readonly string[])[] = [];
+      let isPut = false;
+      const around = (store: MemoryStore): Store =>
+        slowFromFirst(store, (_, ids) => isPut && claimed.push(ids));
+      // Two slots, of which one frees after the other.
+      const work: Handler = ({ source }) => timer(source === "shorter" ? 4_600 : 5_000);
+      const settings = { concurrency: 2, pollIntervalMs: 60_000 };
+      inVirtualTime({ handlers: { work }, around, settings }, ({ store, at, run }) => {
+        store.enqueue([aNewJob({ source: "shorter" }), ...Array.from({ length: 40 }, () => aNewJob())]);
+        at(putAt, () => {
+          store.enqueue([aNewJob({ priority: -1 })]);
+          isPut = true;
+        });
+        run(putAt + 10_000);
+        expect([putAt, claimed[0]]).toEqual([putAt, ["42"]]);
+      });
+    }
+  });
+});
+
 describe("a job before the mark", () => {
   it.each(Object.entries(WAYS))(
     "begins soon after %s, while others wait behind it",
     (_, { early, fails, put }) => {
       const begins: string[] = [];
-      const around = (store: MemoryStore): Store => ({
-        ...store,
-        claim: (request) => {
-          begins.push(request.after === undefined ? "first" : "behind");
-          return from(store.claim(request)).pipe(delay(request.after === undefined ? FIRST_MS : BEHIND_MS));
-        },
-      });
+      const around = (store: MemoryStore): Store =>
+        slowFromFirst(store, ({ after }) => begins.push(after === undefined ? "first" : "behind"));
       let isToFail = fails;
       const work: Handler = ({ source }) =>
         timer(60).pipe(

@@ -11,6 +11,8 @@ interface Made extends Partial<ClaimedJob> {
   /** What it takes from the first place, if that is something else. */
   readonly firstMs?: number;
   readonly isFull?: boolean;
+  /** Whether it asks for more than the free slots. Default: yes. */
+  readonly isAhead?: boolean;
 }
 
 /** Makes claims one after the other, and tells behind which place each began: `priority/id`, or `first`. */
@@ -18,9 +20,9 @@ function begunAt(made: readonly Made[]): readonly string[] {
   const begun: string[] = [];
   new TestScheduler(() => undefined).run(({ flush }) => {
     const mark = createMark();
-    const claim = ({ ms, firstMs = ms, isFull = true, ...job }: Made) =>
+    const claim = ({ ms, firstMs = ms, isFull = true, isAhead = true, ...job }: Made) =>
       defer(() => {
-        const { after, landed } = mark.claiming();
+        const { after, landed } = mark.claiming(isAhead);
         begun.push(after === undefined ? "first" : `${after.priority}/${after.id}`);
         return timer(after === undefined ? firstMs : ms).pipe(
           tap(() => landed([claimedJob(job)], isFull)),
@@ -70,6 +72,11 @@ describe("the mark of a lane", () => {
   it("is taken away by a claim that was not full: what it left may stand before it", () => {
     const claims = numbered([{ ms: 9 }, { ms: 9 }, { ms: 1, isFull: false }, { ms: 1 }]);
     expect(begunAt(claims)).toEqual(["first", "first", "0/2", "first"]);
+  });
+
+  it("is not used by a claim for free slots only, and stands behind its last job", () => {
+    const claims = numbered([{ ms: 9 }, { ms: 9 }, { ms: 1, isAhead: false }, { ms: 1 }]);
+    expect(begunAt(claims)).toEqual(["first", "first", "first", "0/3"]);
   });
 
   it("does not follow a job that came out of its turn because a worker died with it", () => {
