@@ -2,6 +2,7 @@ import { concat, defer, delay, from, map, mergeMap, timer } from "rxjs";
 import { describe, expect, it } from "vitest";
 import { wakeUp } from "../../src/core/arrival.ts";
 import type { Store } from "../../src/core/store.ts";
+import { PREFETCH_LIMIT } from "../../src/settings.ts";
 import type { Handler } from "../../src/stages/handler.ts";
 import type { MemoryStore } from "../../src/testing/memory-store.ts";
 import { aNewJob } from "../../src/testing/new-job.ts";
@@ -53,7 +54,26 @@ describe("claims", () => {
     // Half of what may be claimed ahead, and the free slots.
     const trivial = most(() => undefined);
     expect(trivial).toBeGreaterThan(1_000);
-    expect(trivial).toBeLessThanOrEqual(2_010);
+    expect(trivial).toBeLessThanOrEqual(PREFETCH_LIMIT / 2 + 10);
+  });
+
+  it("never holds more than the cap, although its jobs, which were quick, end no more", () => {
+    const work: Handler = ({ source }) => (source === "slow" ? timer(3_600_000) : undefined);
+    const settings = { concurrency: 100 };
+    inVirtualTime({ handlers: { work }, settings, latencyMs: 2 }, ({ store, run }) => {
+      store.enqueue(Array.from({ length: 12_000 }, (_, n) => aNewJob(n < 3_000 ? {} : { source: "slow" })));
+      const heldAt = new Map<number, number>();
+      let held = 0;
+      // After a second they are given back.
+      for (const { ms, event } of run(900)) {
+        if (event.type === "claimed") held += event.count;
+        if (event.type === "attempt-started") held -= 1;
+        heldAt.set(ms, held);
+      }
+      const most = Math.max(...heldAt.values());
+      expect(most).toBeGreaterThan(PREFETCH_LIMIT / 2);
+      expect(most).toBeLessThanOrEqual(PREFETCH_LIMIT);
+    });
   });
 
   it("gives back what it claimed ahead when its jobs turn slow, so that others can run it", () => {
