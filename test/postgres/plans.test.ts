@@ -121,6 +121,18 @@ describe("the failed jobs of a source", () => {
 });
 
 describe("claim", () => {
+  it.each([["empty", (): void => undefined] as const, ["full", fill] as const])(
+    "goes to the place behind which it begins by the index, in a queue that is %s",
+    async (_, prepare) => {
+      await prepare();
+      const { conditions } = await planOf("claim");
+      // As a filter it would step over all that stands before, dead rows included.
+      expect(conditions.filter((text) => text.startsWith("pending_claim: "))).toContainEqual(
+        expect.stringContaining("(ROW(priority, id) > ROW($9, $10))"),
+      );
+    },
+  );
+
   it("is never so expensive by estimate that Postgres compiles it", async () => {
     await fill();
     const { cost } = await planOf("claim");
@@ -134,6 +146,8 @@ describe("claim", () => {
 interface Plan {
   /** Every index that the plan uses. */
   readonly indexes: readonly string[];
+  /** What each scan of an index looks for there: `index: condition`. */
+  readonly conditions: readonly string[];
   /** Every table of jobs or workers that it reads from end to end. */
   readonly readsWhole: readonly string[];
   /** How often it gathers all entries of an index of `pending` before it takes the first. */
@@ -176,6 +190,9 @@ async function planOfText(text: string, parameters: readonly string[], ordered =
     const nodes = allNodes(root);
     return {
       indexes: nodes.flatMap((node) => node["Index Name"] ?? []),
+      conditions: nodes.flatMap((node) =>
+        node["Index Cond"] === undefined ? [] : [`${node["Index Name"]}: ${node["Index Cond"]}`],
+      ),
       readsWhole: nodes
         .filter((node) => node["Node Type"] === "Seq Scan")
         .flatMap((node) => node["Relation Name"] ?? [])
