@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import { checkOptions, rule } from "./core/check.ts";
+import { checkOptions, listOf, rule } from "./core/check.ts";
 import type { Rule } from "./core/check.ts";
 import { OptionError, expected } from "./core/errors.ts";
 import type { ShutdownResult } from "./handle.ts";
@@ -27,10 +27,7 @@ const STOPPABLE = rule("a worker that client.spawnWorker resolved to", (value) =
 );
 
 const RULES: Readonly<Record<keyof StopOnSignalsOptions, Rule>> = {
-  signals: rule(
-    "an array of signals that a process can hear, at least one",
-    (value) => Array.isArray(value) && value.length > 0 && value.every(isSignal),
-  ),
+  signals: listOf("signals that a process can hear", isSignal),
 };
 
 /** Whether a process can be told by it: nobody hears of SIGKILL and SIGSTOP. */

@@ -6,6 +6,8 @@ export interface Rule {
   readonly holds: (value: unknown) => boolean;
   /** Messages tell the type of a value that breaks it, and not the value. */
   readonly hides?: true;
+  /** Of an array: whether a member may be in it. Messages tell the first that may not. */
+  readonly each?: (member: unknown) => boolean;
 }
 
 /** An integer from `min` to `max`. */
@@ -34,6 +36,15 @@ export function rule(is: string, holds: (value: unknown) => boolean): Rule {
   return { is, holds };
 }
 
+/** A rule for an array of at least one member, each of which is `of` this sort. */
+export function listOf(of: string, each: (member: unknown) => boolean): Rule {
+  return {
+    is: `an array of ${of}, at least one`,
+    holds: (value) => Array.isArray(value) && value.length > 0 && value.every(each),
+    each,
+  };
+}
+
 /**
  * Checks an object of options: each member that is there must keep its rule, and there must be no
  * other member. Members that are `undefined` count as not there.
@@ -54,8 +65,15 @@ export function checkOptions(what: string, options: unknown, rules: Readonly<Rec
       );
     }
     if (value === undefined || own.holds(value)) continue;
-    throw new OptionError((own.hides === true ? expectedType : expected)(name, own.is, value));
+    const message = (own.hides === true ? expectedType : expected)(name, own.is, value);
+    throw new OptionError(`${message}${culprit(own, value)}`);
   }
+}
+
+/** The first member that breaks the rule of an array, in words. */
+function culprit({ each }: Rule, value: unknown): string {
+  if (each === undefined || !Array.isArray(value) || value.every(each)) return "";
+  return ` with ${describe(value.find((member) => !each(member)))} in it`;
 }
 
 const REASON = rule(

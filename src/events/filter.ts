@@ -1,4 +1,4 @@
-import { checkOptions, rule } from "../core/check.ts";
+import { checkOptions, listOf, rule } from "../core/check.ts";
 import type { Rule } from "../core/check.ts";
 import { OptionError, expected } from "../core/errors.ts";
 import type { JobRef, WorkerEvent } from "../core/events.ts";
@@ -17,10 +17,10 @@ export function isEventType(type: unknown): type is WorkerEvent["type"] {
 const NAME = `1 to ${MAX_NAME_LENGTH} characters without NUL or lone surrogates`;
 
 /** What Postgres cannot keep would make all subscribers of the process deaf: their filters are told together. */
-const NAMES = rule(`an array of names of ${NAME}, at least one`, (value) => isListOf(value, isName));
+const NAMES = listOf(`names of ${NAME}`, isName);
 
 const RULES: Readonly<Record<keyof EventFilter, Rule>> = {
-  types: rule("an array of types of events, at least one", (value) => isListOf(value, isEventType)),
+  types: listOf("types of events of workers", isEventType),
   kinds: NAMES,
   queues: NAMES,
   source: rule(`a text of ${NAME}`, isName),
@@ -88,8 +88,4 @@ export function wanted(filters: Iterable<EventFilter>): readonly EventFilter[] {
 /** The same text for filters that want the same. */
 export function keyOf({ types, kinds, queues, source }: EventFilter): string {
   return JSON.stringify([types ?? null, kinds ?? null, queues ?? null, source ?? null]);
-}
-
-function isListOf(value: unknown, is: (member: unknown) => boolean): boolean {
-  return Array.isArray(value) && value.length > 0 && value.every(is);
 }

@@ -15,25 +15,29 @@ describe("checkEventsOptions", () => {
       'Unknown option "kind" (string) in the options of events; known are types, kinds, queues, source, from',
     ],
     [
-      { types: ["suceeded"] },
-      "Expected `types` to be an array of types of events, at least one, got an array of 1",
+      { types: ["failed", "suceeded"] },
+      'Expected `types` to be an array of types of events of workers, at least one, got an array of 2 with "suceeded" (string) in it',
     ],
     [
       { types: ["toString"] },
-      "Expected `types` to be an array of types of events, at least one, got an array of 1",
+      'Expected `types` to be an array of types of events of workers, at least one, got an array of 1 with "toString" (string) in it',
+    ],
+    [
+      { types: ["failed", "gap"] },
+      'Expected `types` to be an array of types of events of workers, at least one, got an array of 2 with "gap" (string) in it',
     ],
     [
       { types: "failed" },
-      'Expected `types` to be an array of types of events, at least one, got "failed" (string)',
+      'Expected `types` to be an array of types of events of workers, at least one, got "failed" (string)',
     ],
     [{ kinds: [] }, `Expected \`kinds\` to be an array of names of ${NAME}, at least one, got an array of 0`],
     [
       { queues: [7] },
-      `Expected \`queues\` to be an array of names of ${NAME}, at least one, got an array of 1`,
+      `Expected \`queues\` to be an array of names of ${NAME}, at least one, got an array of 1 with 7 (number) in it`,
     ],
     [
       { kinds: ["a", "\ud800"] },
-      `Expected \`kinds\` to be an array of names of ${NAME}, at least one, got an array of 2`,
+      `Expected \`kinds\` to be an array of names of ${NAME}, at least one, got an array of 2 with "\\ud800" (string) in it`,
     ],
     [{ source: 7 }, `Expected \`source\` to be a text of ${NAME}, got 7 (number)`],
     [{ source: "a\u0000" }, `Expected \`source\` to be a text of ${NAME}, got "a\\u0000" (string)`],

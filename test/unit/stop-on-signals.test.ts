@@ -9,8 +9,8 @@ describe("stopOnSignals", () => {
   it.each<[unknown, string]>([
     [{ signals: "SIGTERM" }, 'signals that a process can hear, at least one, got "SIGTERM" (string)'],
     [{ signals: [] }, "got an array of 0"],
-    [{ signals: ["TERM"] }, "got an array of 1"],
-    [{ signals: ["SIGTERM", "SIGKILL"] }, "got an array of 2"],
+    [{ signals: ["TERM"] }, 'got an array of 1 with "TERM" (string) in it'],
+    [{ signals: ["SIGTERM", "SIGKILL"] }, 'got an array of 2 with "SIGKILL" (string) in it'],
     [
       { signal: ["SIGTERM"] },
       'Unknown option "signal" (string) in the stopOnSignals options; known are signals',
