@@ -1,6 +1,7 @@
 import pg from "pg";
 import { describe, expect, it } from "vitest";
-import { createClient } from "../../src/index.ts";
+import { filter, firstValueFrom } from "rxjs";
+import { createClient, payload } from "../../src/index.ts";
 import { DEFAULT_ROLES, ROLE_KINDS, grantsSql } from "../../src/postgres/grants.ts";
 import { codeBlocks, readDocument } from "./document.ts";
 import { freshDatabase } from "./fresh-database.ts";
@@ -8,6 +9,7 @@ import { freshDatabase } from "./fresh-database.ts";
 const blocks = codeBlocks(readDocument("docs/postgres.md"), "sql");
 const signature = blocks.find((block) => block.startsWith("millrace.enqueue(")) ?? "";
 const rights = blocks.find((block) => block.startsWith("create role")) ?? "";
+const due = blocks.find((block) => block.includes("as due")) ?? "";
 const others = blocks.filter((block) => block !== signature && block !== rights);
 
 /** A signature in one line, in the words of Postgres and without the casts of its defaults. */
@@ -54,6 +56,32 @@ describe("docs/postgres.md", () => {
            from pg_proc where oid = 'millrace.enqueue'::regproc`,
       );
       expect(plain(signature)).toBe(plain(rows[0]?.text ?? ""));
+    } finally {
+      await db.end();
+    }
+  }, 30_000);
+
+  it("finds jobs whose queue nobody drains, and those whose kind nobody handles", async () => {
+    await using database = await freshDatabase();
+    const { connectionString } = database;
+    const jobs = { grind: payload<null>(), sift: payload<null>() };
+    await using client = createClient({ connectionString, jobs, logger: false });
+    await client.migrate();
+    await using _worker = await client.spawnWorker({ handlers: { grind: () => undefined } });
+    await firstValueFrom(client.workers().pipe(filter(({ length }) => length === 1)));
+    await client.enqueue("sift", null);
+    await client.enqueue("grind", null, { queue: "defualt" });
+    await client.enqueue("grind", null, { queue: "defualt", delayMs: 60_000 });
+    const db = new pg.Client({ connectionString });
+    await db.connect();
+    try {
+      const { rows } = await db.query<object>(
+        `select queue, kind, due, workers from (${due.replace(";", "")}) d`,
+      );
+      expect(rows).toEqual([
+        { queue: "default", kind: "sift", due: "1", workers: "1" },
+        { queue: "defualt", kind: "grind", due: "1", workers: "0" },
+      ]);
     } finally {
       await db.end();
     }
