@@ -28,9 +28,7 @@ export async function writeDoc(report: Report): Promise<void> {
 }
 
 function scenarioText(scenario: ScenarioReport): string {
-  const { about, runs, scale } = scenario;
-  const at = scale === 1 ? "" : ` at scale ${scale}`;
-  return `${about}\n\n${tableOf(scenario)}\n\n${runs === 1 ? "One run" : `${runs} runs`}${at}.`;
+  return `${scenario.about}\n\n${tableOf(scenario)}`;
 }
 
 function machineText({ machine, versions }: Report): string {

@@ -9,7 +9,8 @@ export function plotsOf({ scenarios }: Report): ReadonlyMap<string, string> {
     const rows = scenarios.find(({ name }) => name === scenario)?.rows ?? [];
     const systems = [...new Set(rows.map(({ system }) => system))];
     const lines = systems
-      .map((name): Line => ({ name, points: plot.points(rows.filter(({ system }) => system === name)) }))
+      .map((system) => rows.filter((row) => row.system === system))
+      .map((own): Line => ({ name: nameOf(own), points: plot.points(own) }))
       .filter(({ points }) => points.length > 0);
     if (lines.length > 0) plots.set(file, chartSvg({ ...plot, lines }));
   };
@@ -38,6 +39,12 @@ export function plotsOf({ scenarios }: Report): ReadonlyMap<string, string> {
     points: (rows) => rows.flatMap(({ series }) => (series["percentiles"] ?? []).map((ms, n) => [ms, n])),
   });
   return plots;
+}
+
+/** A line of a system that failed says so: it lacks runs or points. */
+function nameOf(rows: readonly Row[]): string {
+  const failed = rows.some((row) => row.failed?.startsWith("failed") ?? false);
+  return `${rows[0]?.system}${failed ? " (failed)" : ""}`;
 }
 
 interface Plot {

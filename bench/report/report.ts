@@ -16,7 +16,7 @@ export interface ScenarioReport {
   readonly headline: Headline;
   /** 1 is that of the documentation. */
   readonly scale: number;
-  /** How often each system was measured. */
+  /** How often each system was to be measured; one that failed is not measured again. */
   readonly runs: number;
   readonly rows: readonly Row[];
 }
@@ -32,7 +32,7 @@ export interface Row {
   readonly ratio?: number;
   /** Its headline figure in percent of that of the same system in the first case, in the medians. */
   readonly ofFirstCase?: number;
-  /** Why there is nothing, or not all. */
+  /** Why there is nothing, or not all: `failed: …` or `skipped: …`. */
   readonly failed?: string;
 }
 

@@ -1,7 +1,22 @@
 import type { Row, ScenarioReport, Spread } from "./report.ts";
 
-/** A scenario as a table in Markdown: medians, with the least and the most in brackets. */
-export function tableOf({ rows, headline }: ScenarioReport): string {
+/**
+ * A scenario as a table in Markdown: medians, with the least and the most in brackets. Beneath it stands
+ * how often each system was measured, and what went wrong.
+ */
+export function tableOf(report: ScenarioReport): string {
+  const { rows, runs, scale } = report;
+  const counts = `${runs === 1 ? "One run" : `${runs} runs`}${scale === 1 ? "" : ` at scale ${scale}`}`;
+  const broken = rows.filter(({ failed }) => failed !== undefined);
+  if (broken.length === 0) return `${cellsOf(report)}\n\n${counts}.`;
+  const lines = broken.map(
+    (row) =>
+      `- ${[row.case, row.system].filter(Boolean).join(", ")}: ${row.failed} (${countedText(row, runs)})`,
+  );
+  return `${cellsOf(report)}\n\n${counts}, but not of all:\n\n${lines.join("\n")}`;
+}
+
+function cellsOf({ rows, headline }: ScenarioReport): string {
   const names = [...new Set([headline.figure, ...rows.flatMap((row) => Object.keys(row.figures))])];
   const hasCases = rows.some((row) => row.case !== "");
   const hasRatios = rows.some((row) => row.ratio !== undefined);
@@ -35,11 +50,17 @@ function numberOrNothing(value: number | undefined): string {
   return value === undefined ? "" : numberText(value);
 }
 
-/** A failure stands where the first figure would. */
+/** Whether a system failed stands where the first figure does, so that no figure is taken for a whole one. */
 function figureText({ figures, failed }: Row, name: string, at: number): string {
   const spread = figures[name];
-  if (spread !== undefined) return spreadText(spread);
-  return at === 0 ? (failed ?? "") : "";
+  const text = spread === undefined ? "" : spreadText(spread);
+  const mark = at === 0 ? (failed?.split(":")[0] ?? "") : "";
+  return [mark, text].filter(Boolean).join(", ");
+}
+
+function countedText({ figures }: Row, runs: number): string {
+  const counted = Math.max(0, ...Object.values(figures).map((spread) => spread.runs.length));
+  return `${counted === 0 ? "no run" : counted === 1 ? "1 run" : `${counted} runs`} of ${runs} counted`;
 }
 
 function spreadText({ median, min, max, runs }: Spread): string {
