@@ -22,10 +22,11 @@ let collectingUs = 0;
 const answers: { readonly [Name in keyof Orders]: (asked: Orders[Name]["asked"]) => unknown } = {
   ...sendersOf(system, target.queues),
   prepare: () => system.prepare(),
-  work: async ({ concurrency, sort }) => {
+  work: async ({ concurrency, sort, atOnce }) => {
     handlers = handlersOf(sort, system.retryMs);
     const jobs = sort === "mixed" ? "mixed" : sort === "wait" ? "slow" : "quick";
-    stop = await system.work({ queues: target.queues, concurrency, jobs, handle: handlers.handle });
+    const { handle } = handlers;
+    stop = await system.work({ queues: target.queues, concurrency, atOnce, jobs, handle });
   },
   tally: () => handlers?.tally(),
   lap: () => handlers?.lap(),

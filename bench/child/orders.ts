@@ -21,7 +21,7 @@ export interface Orders {
   /** Enqueues jobs of all sorts one by one at a steady rate. */
   readonly mix: Order<{ readonly perSecond: number; readonly seconds: number }, Sent>;
   /** Starts a worker. */
-  readonly work: Order<{ readonly concurrency: number; readonly sort: Sort }, null>;
+  readonly work: Order<Working, null>;
   /** What the worker has done so far. */
   readonly tally: Order<object, Tally>;
   /** Begins to measure anew; what was handled so far counts on. */
@@ -41,6 +41,15 @@ export interface Orders {
 interface Order<Asked, Answer> {
   readonly asked: Asked;
   readonly answer: Answer;
+}
+
+/** How a worker works. */
+export interface Working {
+  /** Attempts of a queue that run at once. */
+  readonly concurrency: number;
+  readonly sort: Sort;
+  /** Jobs that `limit` claims and completes at once. */
+  readonly atOnce?: number;
 }
 
 /** What handlers do: nothing, wait 5 ms, or nothing but to note how late they are, or to fail as told. */

@@ -1,13 +1,11 @@
 import { setTimeout } from "node:timers/promises";
-import type { Sent, Sort, Tally } from "../child/orders.ts";
+import type { Sent, Tally, Working } from "../child/orders.ts";
 import type { Child } from "../lab/child-process.ts";
 import type { Place } from "../lab/lab.ts";
 import { now } from "../systems/system.ts";
 
 /** How jobs are to be worked on. */
-export interface Draining {
-  readonly concurrency: number;
-  readonly sort: Sort;
+export interface Draining extends Working {
   /** Processes that work at once. Default 1. */
   readonly workers?: number;
 }
@@ -44,12 +42,16 @@ export async function fill(place: Place, count: number): Promise<Sent> {
  * that until none is left, and the server's share is taken when the workers have stopped, so that
  * outcomes that are written late count as well.
  */
-export async function drain(place: Place, sent: Sent, draining: Draining): Promise<Drained> {
-  const children = await Promise.all(Array.from({ length: draining.workers ?? 1 }, () => place.child()));
+export async function drain(
+  place: Place,
+  sent: Sent,
+  { workers = 1, ...working }: Draining,
+): Promise<Drained> {
+  const children = await Promise.all(Array.from({ length: workers }, () => place.child()));
   // Opens the connection that the last look will need.
   await children[0]?.ask("left", {});
   const cpuBefore = await place.serverCpuUs();
-  await start(children, draining);
+  await start(children, working);
   await untilHandled(children, sent.count);
   const emptyAt = await untilEmpty(children[0]);
   const tallies = await Promise.all(children.map((child) => child.ask("tally", {})));
@@ -82,8 +84,8 @@ export async function drainWarm(
 }
 
 /** Starts workers. */
-export async function start(children: readonly Child[], { concurrency, sort }: Draining): Promise<void> {
-  await Promise.all(children.map((child) => child.ask("work", { concurrency, sort })));
+export async function start(children: readonly Child[], working: Working): Promise<void> {
+  await Promise.all(children.map((child) => child.ask("work", working)));
 }
 
 /** Stops workers. */
@@ -130,14 +132,16 @@ interface Lap {
   readonly endAt?: number;
 }
 
-/** The figures of a lap from the begin of its first attempt. */
+/** The figures of a lap from the begin of its first attempt. Fails where nothing was left to do in it. */
 export function drained(tallies: readonly Tally[], { serverUs, endAt }: Lap = {}): Drained {
   const worked = tallies.filter(({ inLap }) => inLap > 0);
   const jobs = total(worked, "inLap");
   const firstAt = Math.min(...worked.map((tally) => tally.firstAt));
   const lastAt = endAt ?? Math.max(...worked.map((tally) => tally.lastAt));
+  const jobsPerS = (jobs / (lastAt - firstAt)) * 1000;
+  if (!Number.isFinite(jobsPerS)) throw new Error(`Too few jobs to measure a rate: ${jobs} were left for it`);
   return {
-    jobsPerS: (jobs / (lastAt - firstAt)) * 1000,
+    jobsPerS,
     nodeUsPerJob: total(worked, "cpuUs") / jobs,
     serverUsPerJob: serverUs === undefined ? undefined : serverUs / jobs,
   };

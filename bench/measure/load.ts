@@ -41,7 +41,8 @@ export async function underLoad<Result>(
   const [sent, result] = await Promise.all([loader.ask("load", { perSecond: asked }), measure()]);
   const perSecond = sent.count / sent.seconds;
   const reached = (100 * perSecond) / asked;
-  if (reached < LEAST)
+  // Also where nothing was stored, so that there is no rate.
+  if (!(reached >= LEAST))
     throw new Error(`Only ${Math.round(reached)} % of a load of ${Math.round(asked)} jobs/s was reached`);
   return { sent, perSecond, result };
 }

@@ -1,14 +1,15 @@
 import { drain, drainFigures, fill } from "../measure/drain.ts";
+import type { Draining } from "../measure/drain.ts";
 import { PEERS } from "../systems/names.ts";
 import { fresh, scaled } from "./scenario.ts";
 import type { Case, Scenario } from "./scenario.ts";
 
-const noops = (jobs: number): Case => ({
-  label: "",
+const noops = (jobs: number, label = "", more: Partial<Draining> = {}): Case => ({
+  label,
   runs: fresh(async (lab, system) => {
     await using place = await lab.place(system);
     const sent = await fill(place, jobs);
-    return { figures: drainFigures(await drain(place, sent, { concurrency: 24, sort: "noop" })) };
+    return { figures: drainFigures(await drain(place, sent, { concurrency: 24, sort: "noop", ...more })) };
   }),
 });
 
@@ -25,6 +26,11 @@ export const drainScenario: Scenario = {
 export const limitScenario: Scenario = {
   ...drainScenario,
   name: "limit",
-  about: "The bare loop: claim 500, complete 500, the same tables, the same driver, and no library.",
+  about:
+    "The bare loop: claim 500, complete 500, and the same with 2,000, over the same tables with the same driver, and no library.",
   systems: ["limit"],
+  cases: (scale) =>
+    [500, 2000].map((atOnce) =>
+      noops(scaled(100_000, scale), `${atOnce.toLocaleString("en")} at once`, { atOnce }),
+    ),
 };

@@ -2,6 +2,7 @@ import pg from "pg";
 import { millrace } from "./millrace.ts";
 import type { Payload, System, Target, Work } from "./system.ts";
 
+/** Jobs that it claims at once, where a scenario does not say. */
 const BATCH = 500;
 
 /**
@@ -13,11 +14,14 @@ export function limit(target: Target): System {
   return { ...millrace(target), work: (work) => workInLoop(target, work) };
 }
 
-async function workInLoop({ postgres }: Target, { queues, handle }: Work): Promise<() => Promise<unknown>> {
+async function workInLoop(
+  { postgres }: Target,
+  { queues, handle, atOnce = BATCH }: Work,
+): Promise<() => Promise<unknown>> {
   const client = new pg.Client({ connectionString: postgres });
   await client.connect();
   const workerId = await register(client, queues);
-  const claim = { name: "claim", text: await claimText(client), values: [queues[0], workerId] };
+  const claim = { name: "claim", text: await claimText(client, atOnce), values: [queues[0], workerId] };
   const stop = new AbortController();
   const run = async (): Promise<void> => {
     while (!stop.signal.aborted) {
@@ -55,7 +59,7 @@ async function register(client: pg.Client, queues: readonly string[]): Promise<s
  * Moves the next jobs of a queue from `pending` to `claimed`, all columns as they are but the counters.
  * The setting is made once, as in the claim of millrace: rows are looked for only where it was.
  */
-async function claimText(client: pg.Client): Promise<string> {
+async function claimText(client: pg.Client, atOnce: number): Promise<string> {
   const { rows } = await client.query<{ name: string }>(
     `select column_name as name from information_schema.columns
       where table_schema = 'millrace' and table_name = 'pending' order by ordinal_position`,
@@ -68,7 +72,7 @@ async function claimText(client: pg.Client): Promise<string> {
     ), taken as (
       delete from millrace.pending where ctid = any(array(
         select ctid from millrace.pending where queue = $1 and exists (select from setting)
-         order by priority, id limit ${BATCH} for update skip locked))
+         order by priority, id limit ${atOnce} for update skip locked))
       returning *
     )
     insert into millrace.claimed (${columns.join(", ")}, worker_id, claimed_at, started)

@@ -64,6 +64,8 @@ export interface Work {
   readonly queues: readonly string[];
   /** Attempts of a queue that run at once. */
   readonly concurrency: number;
+  /** Jobs that `limit` claims and completes at once; libraries have their own mind. */
+  readonly atOnce?: number | undefined;
   readonly jobs: JobSort;
   readonly handle: Handle;
 }
