@@ -13,8 +13,8 @@ export interface Child {
     order: Name,
     asked: Orders[Name]["asked"],
   ) => Promise<Orders[Name]["answer"]>;
-  /** Closes the system and ends the child. */
-  readonly end: () => Promise<void>;
+  /** Closes the system and ends the child. Resolves to how it ended, where that was not as it should. */
+  readonly end: () => Promise<string | undefined>;
 }
 
 /** How children are started. */
@@ -28,6 +28,9 @@ export interface ChildSettings {
 /** How long a child may take to close its system, in milliseconds, before it is killed. */
 const END_TIMEOUT_MS = 10_000;
 
+/** How many lines of its last complaint are told when a child has ended by itself. */
+const LAST_LINES = 12;
+
 const PROGRAM = fileURLToPath(new URL("../child.ts", import.meta.url));
 
 /** Starts a child with a system in it. */
@@ -38,10 +41,17 @@ export function startChild(settings: ChildSettings, system: SystemName, target: 
       ? []
       : ["--cpu-prof", `--cpu-prof-dir=${profileDir}`, `--cpu-prof-name=${system}-\${pid}.cpuprofile`];
   const args = [...profile, "--expose-gc", PROGRAM, JSON.stringify(system), JSON.stringify(target)];
-  const child = spawn(settings.node, args, { stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawn(settings.node, args, { stdio: ["pipe", "pipe", "pipe"] });
   const waiting = new Map<number, (answer: Omit<Answer, "id">) => void>();
+  const lastLines: string[] = [];
   let ids = 0;
+  let ended: string | undefined;
 
+  createInterface({ input: child.stderr }).on("line", (line) => {
+    process.stderr.write(`${line}\n`);
+    lastLines.push(line);
+    if (lastLines.length > LAST_LINES) lastLines.shift();
+  });
   createInterface({ input: child.stdout }).on("line", (line) => {
     // A library may write there as well.
     if (!line.startsWith('{"id":')) return;
@@ -49,16 +59,21 @@ export function startChild(settings: ChildSettings, system: SystemName, target: 
     waiting.get(id)?.(answer);
     waiting.delete(id);
   });
-  const ended = once(child, "exit");
-  child.on("exit", (code, signal) => {
-    for (const answered of waiting.values())
-      answered({ error: `The child with ${system} ended early: ${String(code ?? signal)}` });
+  // Later than its exit: all that it wrote has been read by then.
+  const closed = once(child, "close").then(([code, signal]: (number | string | null)[]) => {
+    ended = [`The child with ${system} ended with ${code ?? signal}`, ...lastLines].join("\n");
+    for (const answered of waiting.values()) answered({ error: ended });
+    return code === 0 ? undefined : ended;
   });
   child.stdin.on("error", () => undefined);
 
   return {
     ask: (order, asked) =>
       new Promise((resolve, reject) => {
+        if (ended !== undefined) {
+          reject(new Error(ended));
+          return;
+        }
         const id = ids++;
         waiting.set(id, ({ answer, error }) => {
           if (error === undefined) resolve(answer as never);
@@ -69,8 +84,9 @@ export function startChild(settings: ChildSettings, system: SystemName, target: 
     end: async () => {
       child.stdin.end();
       const timer = setTimeout(() => child.kill("SIGKILL"), END_TIMEOUT_MS);
-      await ended;
+      const complaint = await closed;
       clearTimeout(timer);
+      return complaint;
     },
   };
 }

@@ -116,10 +116,15 @@ async function openPlace(
       await drop();
     },
   };
-  const preparing = await place.child();
-  await preparing.ask("prepare", {});
-  await preparing.end();
-  return place;
+  try {
+    const preparing = await place.child();
+    await preparing.ask("prepare", {});
+    await preparing.end();
+    return place;
+  } catch (error) {
+    await place[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 async function holdSnapshot(connectionString: string): Promise<AsyncDisposable> {
