@@ -18,6 +18,11 @@ let handlers: Handlers | undefined;
 let stop: (() => Promise<unknown>) | undefined;
 /** Processor time of the collections that are of our making. */
 let collectingUs = 0;
+/** Warnings of Node, by name. What nobody handles ends the process, so that it need not be counted. */
+const warnings: Record<string, number> = {};
+process.on("warning", ({ name }) => {
+  warnings[name] = (warnings[name] ?? 0) + 1;
+});
 
 const answers: { readonly [Name in keyof Orders]: (asked: Orders[Name]["asked"]) => unknown } = {
   ...sendersOf(system, target.queues),
@@ -40,6 +45,7 @@ const answers: { readonly [Name in keyof Orders]: (asked: Orders[Name]["asked"])
   },
   left: () => system.left(),
   commands: () => system.commands(),
+  troubles: () => ({ ...warnings, ...system.troubles?.() }),
   stop: () => stop?.(),
 };
 

@@ -34,6 +34,8 @@ export interface Orders {
   readonly left: Order<object, Left>;
   /** Commands that the store has carried out so far. */
   readonly commands: Order<object, number>;
+  /** How often the library, or Node, has complained of what since the start. */
+  readonly troubles: Order<object, Readonly<Record<string, number>>>;
   /** Stops the worker. */
   readonly stop: Order<object, null>;
 }

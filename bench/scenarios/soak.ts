@@ -1,4 +1,5 @@
 import { setTimeout } from "node:timers/promises";
+import type { Child } from "../lab/child-process.ts";
 import { checkDone, start, stop, untilHandled } from "../measure/drain.ts";
 import { drainRate, underLoad } from "../measure/load.ts";
 import { median, rounded } from "../measure/numbers.ts";
@@ -13,10 +14,17 @@ const SIZES = `
 /** Samples that a run takes, at equal intervals. */
 const SAMPLES = 40;
 
+/** The first of them, which are left out of what is compared: code is compiled, and tables get their size. */
+const WARM_SAMPLES = 8;
+
+/** Begin and end are the medians of so many samples. */
+const EDGE = 8;
+
 /** Hours in minutes: does anything grow? */
 export const soakScenario: Scenario = {
   name: "soak",
-  about: "20 minutes of jobs at half the rate that the worker drains them at when it is warm.",
+  about:
+    "20 minutes of jobs at half the rate that the worker drains them at when it is warm. The begin is the fifth of them after the first, which is to get warm; the end is the last fifth. It fails where the worker warns of anything.",
   systems: ["millrace"],
   headline: { figure: "heap end/begin %", better: "less" },
   cases: (scale) => [
@@ -43,10 +51,7 @@ export const soakScenario: Scenario = {
         await untilHandled([worker], sent.count);
         await stop([worker]);
         await checkDone([worker], [sent]);
-        const growth = (numbers: readonly number[]): number => {
-          const [, second, , fourth] = quarters(numbers);
-          return (100 * median(fourth ?? [])) / median(second ?? []);
-        };
+        for (const child of [worker, loader]) await endUntroubled(child);
         return {
           figures: {
             "load jobs/s": perSecond,
@@ -54,6 +59,7 @@ export const soakScenario: Scenario = {
             jobs: sent.count,
             "heap end/begin %": growth(heapMb),
             "tables end/begin %": growth(tablesMb),
+            "dead rows end/begin %": growth(dead),
             "heap MB": median(heapMb),
             "tables MB": median(tablesMb),
             "dead rows": median(dead),
@@ -66,7 +72,18 @@ export const soakScenario: Scenario = {
   ],
 };
 
-function quarters(numbers: readonly number[]): number[][] {
-  const size = Math.floor(numbers.length / 4);
-  return [0, 1, 2, 3].map((quarter) => numbers.slice(quarter * size, (quarter + 1) * size));
+/** The end in percent of the begin. Where there was nothing then, of 1. */
+function growth(samples: readonly number[]): number {
+  const begin = median(samples.slice(WARM_SAMPLES, WARM_SAMPLES + EDGE));
+  return (100 * median(samples.slice(-EDGE))) / (begin || 1);
+}
+
+/** Ends a child. Fails where it has complained of anything, or does not end as it should. */
+async function endUntroubled(child: Child): Promise<void> {
+  const troubles = Object.entries(await child.ask("troubles", {})).map(
+    ([what, count]) => `${what} × ${count}`,
+  );
+  const complaint = await child.end();
+  if (troubles.length > 0) throw new Error(`There was trouble: ${troubles.join(", ")}`);
+  if (complaint !== undefined) throw new Error(complaint);
 }

@@ -1,3 +1,4 @@
+import { pino } from "pino";
 import { createClient, payload } from "../../src/index.ts";
 import { postgresCounts } from "./postgres-counts.ts";
 import { RETRY_MS } from "./system.ts";
@@ -14,10 +15,19 @@ export function millraceSync(target: Target): System {
 }
 
 function open({ postgres, queues }: Target, handlerOf: (handle: Handle) => Handle): System {
+  const troubles: Record<string, number> = {};
+  const write = (line: string): void => {
+    const { event, msg } = JSON.parse(line) as { readonly event?: string; readonly msg?: string };
+    const what = event ?? String(msg);
+    // Some jobs of `mixed` are to fail.
+    if (what === "retry-scheduled") return;
+    troubles[what] = (troubles[what] ?? 0) + 1;
+    process.stderr.write(line);
+  };
   const client = createClient({
     connectionString: postgres,
     jobs: { job: payload<Payload>() },
-    logger: false,
+    logger: pino({ level: "warn" }, { write }),
   });
   const counts = postgresCounts(postgres, { payload: "payload", leftFrom: "millrace.jobs" });
   const optionsOf = ({ queue = queues[0], priority, delayMs }: NewJob) => ({ queue, priority, delayMs });
@@ -38,6 +48,7 @@ function open({ postgres, queues }: Target, handlerOf: (handle: Handle) => Handl
     },
     left: counts.left,
     commands: counts.commands,
+    troubles: () => troubles,
     close: () => Promise.all([client.close(), counts.close()]),
   };
 }

@@ -17,6 +17,8 @@ export interface System {
   readonly commands: () => Promise<number>;
   /** Milliseconds until it tries a failed attempt again, where it does not let one choose `RETRY_MS`. */
   readonly retryMs?: number;
+  /** How often it has complained of what since its start, for libraries that tell. */
+  readonly troubles?: () => Readonly<Record<string, number>>;
   readonly close: () => Promise<unknown>;
 }
 
