@@ -34,7 +34,13 @@ async function measured({ plan, json, save, profileDir }: Options): Promise<Repo
   installPeers();
   const node = nodeOfChildren();
   await using lab = await openLab({ node, profileDir });
-  const about = { machine: machine(), versions: versions(node, lab.postgresVersion, redisVersion()) };
+  const given = lab.isGiven
+    ? { server: "that of `DATABASE_URL`: the settings of the server that the method names do not apply" }
+    : {};
+  const about = {
+    machine: { ...machine(), ...given },
+    versions: versions(node, lab.postgresVersion, redisVersion()),
+  };
   let report: Report = { ...about, scenarios: [] };
   for (const scenario of plan.scenarios) {
     const done = await runScenario(lab, scenario, plan);

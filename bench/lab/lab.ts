@@ -13,6 +13,8 @@ export interface Lab extends AsyncDisposable {
   readonly place: (system: SystemName, settings?: PlaceSettings) => Promise<Place>;
   /** The version of the server. */
   readonly postgresVersion: string;
+  /** Whether the server was there before, with settings of its own. */
+  readonly isGiven: boolean;
 }
 
 /** Settings of a place. */
@@ -55,10 +57,12 @@ export async function openLab(settings: ChildSettings): Promise<Lab> {
   const { rows } = await admin.query<{ pid: number; version: string }>(
     "select pg_backend_pid() as pid, current_setting('server_version') as version",
   );
-  const serverPid = (await parentOf(Number(rows[0]?.pid))) ?? 0;
+  // The processes of a server that was given may run on another machine.
+  const serverPid = server === undefined ? undefined : await parentOf(Number(rows[0]?.pid));
   let places = 0;
   return {
     postgresVersion: String(rows[0]?.version),
+    isGiven: server === undefined,
     place: async (system, placeSettings) => {
       const database = `millrace_bench_${process.pid}_${places++}`;
       await admin.query(`create database ${database}`);
@@ -78,7 +82,8 @@ interface Opening {
   readonly system: SystemName;
   readonly settings: ChildSettings;
   readonly postgres: string;
-  readonly serverPid: number;
+  /** `undefined` where the bench did not start it. */
+  readonly serverPid: number | undefined;
   readonly drop: () => Promise<unknown>;
 }
 
@@ -108,7 +113,10 @@ async function openPlace(
       await sql.query("vacuum analyze");
       await sql.query("checkpoint");
     },
-    serverCpuUs: () => serverCpuUs(redis?.pid ?? serverPid),
+    serverCpuUs: async () => {
+      const pid = redis?.pid ?? serverPid;
+      return pid === undefined ? undefined : serverCpuUs(pid);
+    },
     [Symbol.asyncDispose]: async () => {
       await Promise.all([...children].map((child) => child.end()));
       await sql.end();
