@@ -3,11 +3,11 @@
  *
  * `npm run bench` all of it, which takes hours; `npm run bench -- --scenario drain --peers
  * graphile-worker --runs 3` a part; `--scale 0.1` with a tenth of the jobs. It prints tables, or with
- * `--json` one JSON document. `--save file` keeps that document as well, `--from file` reads it instead
- * of measuring, and `--doc` writes its figures and plots into `docs/performance.md`. `--cpu-prof dir`
+ * `--json` one JSON document. `--save file` keeps that document as well, `--from file` shows what is in it
+ * instead of measuring, and `--doc` writes its figures and plots into `docs/performance.md`. `--cpu-prof dir`
  * keeps a profile of every child.
  */
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { installPeers, nodeOfChildren } from "./lab/install.ts";
 import { openLab } from "./lab/lab.ts";
 import { redisVersion } from "./lab/redis.ts";
@@ -15,15 +15,18 @@ import { readOptions } from "./options.ts";
 import type { Options } from "./options.ts";
 import { writeDoc } from "./report/doc.ts";
 import { machine, versions } from "./report/machine.ts";
-import type { Report } from "./report/report.ts";
+import { readReport } from "./report/saved.ts";
+import type { Report, ScenarioReport } from "./report/report.ts";
 import { tableOf } from "./report/table.ts";
 import { runScenario } from "./run.ts";
 
 // Servers and children end with this process, if it ends by itself.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
-const options = readOptions();
-const report = options.from === undefined ? await measured(options) : await saved(options.from);
+const options = told(() => readOptions(process.argv.slice(2)));
+const { from } = options;
+const report = from === undefined ? await measured(options) : told(() => readReport(from));
+if (from !== undefined && !options.json) for (const done of report.scenarios) print(done);
 if (options.doc) await writeDoc(report);
 if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
 if (report.scenarios.some(({ rows }) => rows.some(({ failed }) => failed?.startsWith("failed"))))
@@ -45,12 +48,22 @@ async function measured({ plan, json, save, profileDir }: Options): Promise<Repo
   for (const scenario of plan.scenarios) {
     const done = await runScenario(lab, scenario, plan);
     report = { ...about, scenarios: [...report.scenarios, done] };
-    if (!json) process.stdout.write(`\n${done.name}: ${done.about}\n\n${tableOf(done)}\n\n`);
+    if (!json) print(done);
     if (save !== undefined) await writeFile(save, `${JSON.stringify(report, undefined, 2)}\n`);
   }
   return report;
 }
 
-async function saved(path: string): Promise<Report> {
-  return JSON.parse(await readFile(path, "utf8")) as Report;
+function print(done: ScenarioReport): void {
+  process.stdout.write(`\n${done.name}: ${done.about}\n\n${tableOf(done)}\n\n`);
+}
+
+/** What the command line asks for, or the end with what is wrong with it in a line. */
+function told<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  }
 }

@@ -23,13 +23,14 @@ export interface Options {
  *
  * @throws Error that names the option, its rule and what came.
  */
-export function readOptions(): Options {
+export function readOptions(args: readonly string[]): Options {
   const { values } = parseArgs({
+    args: [...args],
     options: {
       scenario: { type: "string", multiple: true },
       peers: { type: "string", multiple: true },
-      runs: { type: "string", default: "5" },
-      scale: { type: "string", default: "1" },
+      runs: { type: "string" },
+      scale: { type: "string" },
       json: { type: "boolean", default: false },
       save: { type: "string" },
       from: { type: "string" },
@@ -38,12 +39,19 @@ export function readOptions(): Options {
     },
   });
   const { json, save, from, doc } = values;
+  const measuring = (["scenario", "peers", "runs", "scale", "save", "cpu-prof"] as const).find(
+    (name) => values[name] !== undefined,
+  );
+  if (from !== undefined && measuring !== undefined)
+    throw new Error(`Expected \`--from\` without \`--${measuring}\`: it measures nothing`);
   const all = SCENARIOS.map(({ name }) => name);
   const scenarios = chosen("scenario", values.scenario, all);
-  const runs = Number(values.runs);
-  if (!Number.isInteger(runs) || runs < 1) throw broken("runs", "an integer from 1 up", values.runs);
-  const scale = Number(values.scale);
-  if (!(scale > 0 && scale <= 10)) throw broken("scale", "a number above 0, at most 10", values.scale);
+  if (scenarios.length === 0) throw broken("scenario", `some of ${all.join(", ")}`, "none");
+  const runs = Number(values.runs ?? 5);
+  if (!Number.isInteger(runs) || runs < 1) throw broken("runs", "an integer from 1 up", String(values.runs));
+  const scale = Number(values.scale ?? 1);
+  if (!(scale > 0 && scale <= 10))
+    throw broken("scale", "a number above 0, at most 10", String(values.scale));
   return {
     plan: {
       scenarios: SCENARIOS.filter(({ name }) => scenarios.includes(name)),
