@@ -1,6 +1,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { plotsOf } from "./plots.ts";
+import type { Drawn } from "./plots.ts";
 import type { Report, ScenarioReport } from "./report.ts";
 import { tableOf } from "./table.ts";
 
@@ -12,19 +13,27 @@ const PLOTS = fileURLToPath(new URL("../../docs/performance/", import.meta.url))
  * `<!-- bench:end -->` whose scenario the report holds, and that of the machine. Others stay.
  */
 export async function writeDoc(report: Report): Promise<void> {
+  const plots = plotsOf(report);
+  await writeFile(PAGE, pageWith(report, plots, await readFile(PAGE, "utf8")));
+  await mkdir(PLOTS, { recursive: true });
+  for (const [name, { svg }] of plots) await writeFile(`${PLOTS}${name}.svg`, svg);
+}
+
+/** The page with what a report holds. A plot that it does not show yet comes before its block. */
+export function pageWith(report: Report, plots: ReadonlyMap<string, Drawn>, page: string): string {
   const blocks = new Map(report.scenarios.map((scenario) => [scenario.name, scenarioText(scenario)]));
   blocks.set("machine", machineText(report));
-  const page = await readFile(PAGE, "utf8");
-  const written = page.replaceAll(
+  return page.replaceAll(
     /(<!-- bench:(\S+) -->\n)[^]*?(<!-- bench:end -->)/g,
     (whole, head: string, name: string, end: string) => {
       const text = blocks.get(name);
-      return text === undefined ? whole : `${head}\n${text}\n\n${end}`;
+      if (text === undefined) return whole;
+      const plot = plots.get(name);
+      const file = `performance/${name}.svg`;
+      const image = plot === undefined || page.includes(`](${file})`) ? "" : `![${plot.title}](${file})\n\n`;
+      return `${image}${head}\n${text}\n\n${end}`;
     },
   );
-  await writeFile(PAGE, written);
-  await mkdir(PLOTS, { recursive: true });
-  for (const [file, svg] of plotsOf(report)) await writeFile(`${PLOTS}${file}`, svg);
 }
 
 function scenarioText(scenario: ScenarioReport): string {

@@ -2,19 +2,25 @@ import { chartSvg } from "./chart.ts";
 import type { Axis, Line } from "./chart.ts";
 import type { Report, Row } from "./report.ts";
 
-/** The plots of the page, by the name of their file; only those whose scenario was measured. */
-export function plotsOf({ scenarios }: Report): ReadonlyMap<string, string> {
-  const plots = new Map<string, string>();
-  const add = (file: string, scenario: string, plot: Plot): void => {
+/** A plot of the page. */
+export interface Drawn {
+  readonly title: string;
+  readonly svg: string;
+}
+
+/** The plots of the page, by the scenario that they show; only those whose scenario was measured. */
+export function plotsOf({ scenarios }: Report): ReadonlyMap<string, Drawn> {
+  const plots = new Map<string, Drawn>();
+  const add = (scenario: string, plot: Plot): void => {
     const rows = scenarios.find(({ name }) => name === scenario)?.rows ?? [];
     const systems = [...new Set(rows.map(({ system }) => system))];
     const lines = systems
       .map((system) => rows.filter((row) => row.system === system))
       .map((own): Line => ({ name: nameOf(own), points: plot.points(own) }))
       .filter(({ points }) => points.length > 0);
-    if (lines.length > 0) plots.set(file, chartSvg({ ...plot, lines }));
+    if (lines.length > 0) plots.set(scenario, { title: plot.title, svg: chartSvg({ ...plot, lines }) });
   };
-  add("backlog.svg", "backlog", {
+  add("backlog", {
     title: "Throughput over the size of the backlog",
     x: { label: "jobs that wait", log: true },
     y: { label: "jobs/s" },
@@ -23,7 +29,7 @@ export function plotsOf({ scenarios }: Report): ReadonlyMap<string, string> {
         (series["waiting"] ?? []).map((waiting) => [waiting, figures["jobs/s"]?.median ?? 0]),
       ),
   });
-  add("held.svg", "held", {
+  add("held", {
     title: "Throughput while another session holds an old snapshot",
     x: { label: "jobs since the snapshot" },
     y: { label: "jobs/s" },
@@ -32,7 +38,7 @@ export function plotsOf({ scenarios }: Report): ReadonlyMap<string, string> {
         (series["rounds"] ?? []).map((rate, n) => [series["jobs"]?.[n] ?? Number.NaN, rate]),
       ),
   });
-  add("latency.svg", "latency", {
+  add("latency", {
     title: "From enqueue in one process to the handler in another",
     x: { label: "milliseconds", log: true },
     y: { label: "percent of jobs within" },

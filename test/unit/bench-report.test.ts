@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { pageWith } from "../../bench/report/doc.ts";
 import { plotsOf } from "../../bench/report/plots.ts";
 import { summedUp } from "../../bench/report/report.ts";
 import type { Measurements, ScenarioReport } from "../../bench/report/report.ts";
@@ -80,8 +81,25 @@ describe("summedUp", () => {
 describe("plotsOf", () => {
   it("says which line is that of a system that failed", () => {
     const report = reported(rates("20k", ours, [100]), rates("20k", theirs, [80], "failed: late"));
-    const svg = plotsOf({ machine: {}, versions: {}, scenarios: [report] }).get("backlog.svg");
+    const { svg } = plotsOf({ machine: {}, versions: {}, scenarios: [report] }).get("backlog") ?? {};
     expect(svg).toContain(">millrace<");
     expect(svg).toContain(">graphile-worker (failed)<");
+  });
+});
+
+describe("pageWith", () => {
+  it("shows a plot once, before its block, and leaves what was not measured", () => {
+    const report = {
+      machine: {},
+      versions: {},
+      scenarios: [reported(rates("20k", ours, [100], "failed: late"))],
+    };
+    const page = "<!-- bench:backlog -->\n<!-- bench:end -->\n\n<!-- bench:held -->\n<!-- bench:end -->\n";
+    const once = pageWith(report, plotsOf(report), page);
+    const image = "![Throughput over the size of the backlog](performance/backlog.svg)";
+    expect(once.startsWith(`${image}\n\n<!-- bench:backlog -->\n`)).toBe(true);
+    expect(once).toContain("- 20k, millrace: failed: late (1 run of 3 counted)");
+    expect(once.endsWith("\n\n<!-- bench:held -->\n<!-- bench:end -->\n")).toBe(true);
+    expect(pageWith(report, plotsOf(report), once)).toBe(once);
   });
 });
