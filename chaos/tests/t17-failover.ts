@@ -99,10 +99,11 @@ async function failedOver(
   { synchronous, failOver }: Way,
 ): Promise<Figures> {
   const [beforeMs, betweenMs] = [random.between(1_500, 2_500), random.between(0, 1_000)];
+  const works = random.fork();
   await using pair = await startPair({ synchronous });
   await using proxy = await startPgProxy(pair.primary.connectionString);
   await using database = await openDatabase(proxy.connectionString, { moves: true });
-  await using load = trickle(database, { workOf: () => mixedWork(random, 300), batch: 10 });
+  await using load = trickle(database, { workOf: () => mixedWork(works, 300), batch: 10 });
   const backoff = { initialMs: 100, maxMs: 1_000 };
   await using busy = startFleet(database, {
     size: 3,
