@@ -18,7 +18,8 @@ export interface Tools {
 /** Does what a job is to do. */
 export function perform(job: Job<string, Work>, context: AttemptContext, tools: Tools): HandlerResult {
   const { deed, ms = 0 } = job.payload;
-  const done = (): void => tools.notes.done(job);
+  const { notes } = tools;
+  const done = (): void => notes.done(job);
   const doneAfter = async (work: Promise<void>): Promise<void> => {
     await work;
     done();
@@ -42,7 +43,7 @@ export function perform(job: Job<string, Work>, context: AttemptContext, tools: 
         context.signal.addEventListener("abort", () => reject(context.signal.reason as Error));
       });
     case "block-once":
-      if (job.token === 1) block(ms);
+      if (notes.isFirst(job)) block(ms);
       return done();
     case "hold":
       return doneAfter(hold(tools.pool, ms));

@@ -35,6 +35,8 @@ export interface Notes {
   readonly run: (job: { id: string; token: number; attempt: number }) => void;
   /** Its work was done, and it is about to return. */
   readonly done: (job: { id: string; attempt: number }) => void;
+  /** Whether no process asked this of the job before: a claim that came to no run is not its first. */
+  readonly isFirst: (job: { id: string }) => boolean;
   /** The worker told that a claim brought jobs. */
   readonly claimed: (count: number) => void;
   /** The worker told how an attempt ended. */
@@ -112,9 +114,20 @@ export function notesOf(file: string, worker: string): Notes {
   return {
     run: ({ id, token, attempt }) => write(["run", id, String(token), String(attempt), worker]),
     done: ({ id, attempt }) => write(["told", "done", id, String(attempt), worker]),
+    isFirst: ({ id }) => isNew(`${file}-first-${id}`),
     claimed: (count) => write(["claimed", worker, String(count)]),
     told: (type, { id, attempt }) => write(["told", type, id, String(attempt), worker]),
   };
+}
+
+/** Makes an empty file, or answers that it is there. */
+function isNew(file: string): boolean {
+  try {
+    closeSync(openSync(file, "wx"));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** One `write` a short line, to a file that is opened to append: lines of several processes do not mix. */
