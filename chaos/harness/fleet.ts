@@ -32,6 +32,8 @@ export interface Fleet extends AsyncDisposable {
   readonly events: () => readonly { readonly at: number; readonly event: WorkerEvent }[];
   /** Resolves when the worker of each place has started. */
   readonly ready: () => Promise<void>;
+  /** Resolves to the worker of a place when one has started there that nobody has killed. */
+  readonly alive: (place: number) => Promise<Member>;
   /** Drains all workers, once each has started, and resolves when their processes have ended. */
   readonly stop: () => Promise<void>;
   /** How long a statement of the library took at most, once all have ended. */
@@ -118,6 +120,7 @@ export function startFleet(database: ChaosDatabase, plan: FleetPlan): Fleet {
       for (const { label, said } of places)
         await until(`${label} starts`, () => (said.some((one) => one.said === "ready") ? true : undefined));
     },
+    alive: (place) => until(`a worker lives at place ${place}`, () => aliveOf(places[place], told)),
     stop,
     slowestQueryMs: () => Math.max(...lastWords().map(({ slowestQueryMs }) => slowestQueryMs)),
     slowestBeatMs: () => Math.max(...lastWords().map(({ slowestBeatMs }) => slowestBeatMs)),
@@ -142,6 +145,14 @@ function obeys(signal: "SIGKILL" | "SIGTERM", how: string, saidSo: boolean): boo
 function startedOrEnded({ said, child }: Member): true | undefined {
   const isOver = child.exitCode !== null || child.signalCode !== null;
   return isOver || said.some((one) => one.said === "ready") ? true : undefined;
+}
+
+function aliveOf(
+  member: Member | undefined,
+  told: ReadonlyMap<ChildProcess, "SIGKILL" | "SIGTERM">,
+): Member | undefined {
+  if (member === undefined || told.get(member.child) === "SIGKILL") return undefined;
+  return member.said.some((one) => one.said === "ready") ? member : undefined;
 }
 
 function growthOf(said: readonly Said[]): number {
