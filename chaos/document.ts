@@ -1,5 +1,5 @@
 import { readFile, writeFile } from "node:fs/promises";
-import type { Figures } from "./harness/figures.ts";
+import { figureTexts } from "./harness/figures.ts";
 import type { BoardLine } from "./run-board.ts";
 
 const PAGE = new URL("../docs/reliability.md", import.meta.url);
@@ -19,9 +19,9 @@ export async function document(lines: readonly BoardLine[], server: string, how:
   if (from < 0 || to < from)
     throw new Error(`Expected docs/reliability.md to have a place for Postgres ${server}`);
   const rows = lines.map(
-    ({ id, title, pass, notRun, figures, control, seconds }) =>
-      `| ${id} | ${title} | ${result(pass)} | ${pass === null ? (notRun ?? "") : textOf(figures)} | ${
-        control === undefined ? "" : textOf(control)
+    ({ id, title, pass, notRun, figures, rules, control, controlRules, seconds }) =>
+      `| ${id} | ${title} | ${result(pass)} | ${pass === null ? (notRun ?? "") : cellOf(figures, rules)} | ${
+        control === undefined ? "" : cellOf(control, controlRules)
       } | ${pass === null ? "" : seconds.toFixed(0)} |`,
   );
   const command = `\`npm run chaos -- ${how}\``;
@@ -48,8 +48,6 @@ function result(pass: boolean | null): string {
   return pass ? "pass" : "**fail**";
 }
 
-function textOf(figures: Figures): string {
-  return Object.entries(figures)
-    .map(([name, value]) => `${name} ${value}`)
-    .join("<br>");
+function cellOf(...figures: Parameters<typeof figureTexts>): string {
+  return figureTexts(...figures).join("<br>");
 }

@@ -4,8 +4,8 @@ import { buildPrograms } from "./harness/programs.ts";
 import { startServer } from "./harness/server.ts";
 import type { ChaosServer } from "./harness/server.ts";
 import { startPair } from "./harness/standby.ts";
-import { brokenRules, is } from "./harness/figures.ts";
-import type { Figures, Report } from "./harness/figures.ts";
+import { brokenRules, is, textsOf } from "./harness/figures.ts";
+import type { Figures, Report, RuleTexts } from "./harness/figures.ts";
 import { takeMarkedLines } from "./harness/marked-lines.ts";
 import type { Bench, ChaosTest } from "./harness/test.ts";
 
@@ -36,7 +36,10 @@ export interface BoardLine {
   /** Why it was not run. */
   readonly notRun?: string;
   readonly figures: Figures;
+  /** What must hold of some of the figures. */
+  readonly rules?: RuleTexts;
   readonly control?: Figures;
+  readonly controlRules?: RuleTexts;
   /** The rules that were broken, or what it died of. */
   readonly broken: readonly string[];
   readonly seconds: number;
@@ -96,14 +99,15 @@ async function runTest(
   if (typeof report === "string")
     return { id, title, seed, pass: false, figures: {}, broken: [report], seconds };
   const broken = brokenRules(report);
-  const { figures, control } = report;
+  const { figures, rules, control, controlRules = {} } = report;
   return {
     id,
     title,
     seed,
     pass: broken.length === 0,
     figures: rounded(figures),
-    ...(control === undefined ? {} : { control: rounded(control) }),
+    rules: textsOf(rules),
+    ...(control === undefined ? {} : { control: rounded(control), controlRules: textsOf(controlRules) }),
     broken,
     seconds,
   };

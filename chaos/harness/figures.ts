@@ -13,29 +13,45 @@ export interface Report {
 
 /** What must hold of a figure. */
 export interface FigureRule {
+  /** Follows the figure, in whole numbers as that: `≤ 20000`. */
   readonly text: string;
   readonly holds: (value: number) => boolean;
 }
 
+/** What must hold of some figures, in words of a few signs. */
+export type RuleTexts = Readonly<Record<string, string>>;
+
 export const is = (wanted: number): FigureRule => ({
-  text: `${wanted}`,
+  text: `= ${wanted}`,
   holds: (value) => value === wanted,
 });
 
 export const atMost = (limit: number): FigureRule => ({
-  text: `at most ${limit}`,
+  text: `≤ ${Math.round(limit)}`,
   holds: (value) => value <= limit,
 });
 
 export const atLeast = (limit: number): FigureRule => ({
-  text: `at least ${limit}`,
+  text: `≥ ${Math.round(limit)}`,
   holds: (value) => value >= limit,
 });
 
 export const within = (least: number, most: number): FigureRule => ({
-  text: `from ${least} to ${most}`,
+  text: `in ${Math.round(least)}–${Math.round(most)}`,
   holds: (value) => value >= least && value <= most,
 });
+
+/** What must hold, as texts. */
+export function textsOf(rules: Readonly<Record<string, FigureRule>>): RuleTexts {
+  return Object.fromEntries(Object.entries(rules).map(([name, { text }]) => [name, text]));
+}
+
+/** Each figure with its name and what must hold of it, so that a reader can judge it. */
+export function figureTexts(figures: Figures, rules: RuleTexts = {}): readonly string[] {
+  return Object.entries(figures).map(([name, value]) =>
+    [name, value, rules[name]].filter((part) => part !== undefined).join(" "),
+  );
+}
 
 /** Of each figure the larger one. */
 export function worstOf(one: Figures, other: Figures): Figures {
