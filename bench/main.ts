@@ -20,9 +20,31 @@ import type { Report, ScenarioReport } from "./report/report.ts";
 import { tableOf } from "./report/table.ts";
 import { runScenario } from "./run.ts";
 
+const HELP = `Measures millrace beside its peers: all of it takes hours.
+
+npm run bench -- [options]
+
+  --scenario drain   these, more with commas or again; default: all
+  --peers NAME       beside these; "none" is none; default: all
+  --runs 3           measure so often; default 5
+  --scale 0.1        so many times the jobs, at most 10; default 1
+  --json             print one JSON document
+  --save FILE        keep that document as well
+  --from FILE        read it instead of measuring
+  --doc              write its figures and plots into docs/performance.md
+  --cpu-prof DIR     keep a profile of every child
+  --help             tell this, then end
+
+An error for a wrong name tells those that there are.
+`;
+
 // Servers and children end with this process, if it ends by itself.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
+if (process.argv.includes("--help")) {
+  process.stdout.write(HELP);
+  process.exit(0);
+}
 const options = told(() => readOptions(process.argv.slice(2)));
 const { from } = options;
 const report = from === undefined ? await measured(options) : told(() => readReport(from));
