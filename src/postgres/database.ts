@@ -44,8 +44,8 @@ export interface RunSettings {
    */
   readonly throughPooler?: boolean;
   /**
-   * Milliseconds until a statement is given up, where the pool has no such limit, for it is the app's.
-   * Default: the pool's.
+   * Milliseconds until a connection is no longer waited for, and until a statement is given up, where the
+   * pool has no such limits, for it is the app's. Default: the pool's.
    */
   readonly callTimeoutMs?: number;
   /**
@@ -146,17 +146,19 @@ function ignore(): void {
 
 /** A `Run` over a pool, which may be the app's own. */
 export function runIn(pool: pg.Pool, settings: RunSettings = {}): Run {
-  const pinned = onceDone(() => needsPinning(pool));
+  let pins: boolean | undefined;
   return async <Row extends pg.QueryResultRow>(
     statement: Statement,
     values: readonly unknown[] = [],
   ): Promise<readonly Row[]> => {
-    const query = queryOf(statement, values, settings);
+    const ask = (client: pg.PoolClient): Promise<pg.QueryResult<Row>> =>
+      client.query<Row>(queryOf(statement, values, settings));
+    const work = async (client: pg.PoolClient): Promise<pg.QueryResult<Row>> => {
+      pins ??= await needsPinning(client, settings);
+      return pins ? readCommitted(client, settings, () => ask(client)) : ask(client);
+    };
     try {
-      const { rows } = (await pinned())
-        ? await inReadCommitted(pool, (client) => client.query<Row>(query))
-        : await pool.query<Row>(query);
-      return rows;
+      return (await withClient(pool, work, settings.callTimeoutMs)).rows;
     } catch (error) {
       throw told(error, statement, { pool, ...settings });
     }
@@ -166,7 +168,7 @@ export function runIn(pool: pg.Pool, settings: RunSettings = {}): Run {
 /** A `Transact` over a pool, which may be the app's own. */
 export function transactIn(pool: pg.Pool, settings: RunSettings = {}): Transact {
   return (work) =>
-    inReadCommitted(pool, (client) =>
+    inReadCommitted(pool, settings, (client) =>
       work(async <Row extends pg.QueryResultRow>(statement: Statement, values: readonly unknown[] = []) => {
         try {
           return (await client.query<Row>(queryOf(statement, values, settings))).rows;
@@ -175,6 +177,19 @@ export function transactIn(pool: pg.Pool, settings: RunSettings = {}): Transact 
         }
       }),
     );
+}
+
+/** Does `work` in a READ COMMITTED transaction on a connection of a pool, which may be the app's own. */
+export async function inReadCommitted<T>(
+  pool: pg.Pool,
+  settings: RunSettings,
+  work: (client: pg.PoolClient) => Promise<T>,
+): Promise<T> {
+  return withClient(
+    pool,
+    (client) => readCommitted(client, settings, () => work(client)),
+    settings.callTimeoutMs,
+  );
 }
 
 /** What is thrown for an error. Where the server takes reads only, its other connections are left, too. */
@@ -203,35 +218,23 @@ function queryOf(
   return { ...(throughPooler ? {} : { name }), text, values: [...values], ...limit };
 }
 
-/** Asks once whether transactions of this role are something else than READ COMMITTED by default. */
-async function needsPinning(pool: pg.Pool): Promise<boolean> {
-  const { rows } = await pool.query<{ level: string }>(
-    "select current_setting('default_transaction_isolation') as level",
-  );
+/** Asks whether transactions of this role are something else than READ COMMITTED by default. */
+async function needsPinning(client: pg.PoolClient, settings: RunSettings): Promise<boolean> {
+  const text = "select current_setting('default_transaction_isolation') as level";
+  const { rows } = await client.query<{ level: string }>(queryOf({ name: "", text }, [], settings));
   return rows[0]?.level !== "read committed";
 }
 
-/** Keeps the answer of `work`, but not its failure. */
-function onceDone<T>(work: () => Promise<T>): () => Promise<T> {
-  let answer: Promise<T> | undefined;
-  return async () => {
-    answer ??= work();
-    try {
-      return await answer;
-    } catch (error) {
-      answer = undefined;
-      throw error;
-    }
-  };
-}
-
-async function inReadCommitted<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-  return withClient(pool, async (client) => {
-    await client.query("begin isolation level read committed");
-    const result = await work(client);
-    await client.query("commit");
-    return result;
-  });
+async function readCommitted<T>(
+  client: pg.PoolClient,
+  settings: RunSettings,
+  work: () => Promise<T>,
+): Promise<T> {
+  const say = (text: string): Promise<unknown> => client.query(queryOf({ name: "", text }, [], settings));
+  await say("begin isolation level read committed");
+  const result = await work();
+  await say("commit");
+  return result;
 }
 
 async function closePool(pool: pg.Pool, sockets: Sockets): Promise<void> {

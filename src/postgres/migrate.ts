@@ -2,11 +2,11 @@ import { createHash } from "node:crypto";
 import type pg from "pg";
 import { SchemaError } from "../core/errors.ts";
 import { channelOf } from "./channel.ts";
+import { QUERY_TIMEOUT_MS, inReadCommitted } from "./database.ts";
 import type { TimedQuery } from "./database.ts";
 import { quoteIdentifier, quoteLiteral } from "./identifier.ts";
 import { MIGRATIONS, SCHEMA_VERSION } from "./migrations/index.ts";
 import type { Migration, Names } from "./migrations/migration.ts";
-import { withClient } from "./with-client.ts";
 
 /** What `migrate` did. */
 export interface Migrated {
@@ -34,15 +34,12 @@ const RUN_MIGRATE = "run `await client.migrate()` or `npx millrace migrate`";
  * @throws SchemaError when the schema is of a newer library that does not let this one work.
  */
 export async function migrate(pool: pg.Pool, schema: string): Promise<Migrated> {
-  return withClient(pool, async (client) => {
-    await client.query("begin isolation level read committed");
+  return inReadCommitted(pool, { callTimeoutMs: QUERY_TIMEOUT_MS }, async (client) => {
     await client.query("set local statement_timeout = 0");
     await patiently(client, "select pg_advisory_xact_lock($1::bigint)", [lockKey(schema)]);
     await client.query(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`);
     await client.query("set local client_min_messages = warning");
-    const migrated = await migrateLocked(client, schema);
-    await client.query("commit");
-    return migrated;
+    return migrateLocked(client, schema);
   });
 }
 

@@ -120,6 +120,7 @@ describe("openPool", () => {
     expect(await pool.run(one)).toEqual([{ one: 1 }]);
     stalled.freeze();
     const lost = pool.run(slow).catch((reason: unknown) => reason);
+    await once(pool.pool, "acquire");
     await pool.close();
     expect(await lost).toBeInstanceOf(Error);
   });
