@@ -276,6 +276,9 @@ export interface CancelOrder extends Claim {
 export interface Recovered {
   /** What came back, each with where it is now. */
   readonly jobs: readonly RecoveredJob[];
-  /** Milliseconds until the next lease of any worker runs out, or `undefined` without workers. */
+  /**
+   * Milliseconds until the next lease of any worker runs out, or `undefined` without workers. 200 where a
+   * dead one still holds claims: others had locked them, or they were too many.
+   */
   readonly expiresInMs: number | undefined;
 }

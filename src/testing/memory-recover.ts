@@ -7,6 +7,9 @@ import { giveBack, reasonOf, withError } from "./memory-settle.ts";
 import { byId, now } from "./memory-tables.ts";
 import type { Claimed, Tables } from "./memory-tables.ts";
 
+/** When to look again for a dead worker that still holds claims, in milliseconds. */
+const AGAIN_MS = 200;
+
 /**
  * Gives back the claims of dead workers, all that had begun, and removes workers left with none.
  *
@@ -28,7 +31,7 @@ export function recover(tables: Tables, limit: number): Recovered {
   }
   const leases = [...tables.workers.values()]
     .map((worker) => worker.leaseExpiresAt - now())
-    .filter((leftMs) => leftMs > 0);
+    .map((leftMs) => (leftMs > 0 ? leftMs : AGAIN_MS));
   return { jobs, expiresInMs: leases.length === 0 ? undefined : Math.min(...leases) };
 }
 

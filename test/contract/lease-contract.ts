@@ -322,6 +322,15 @@ export function leaseContract(open: Open): void {
       expect(await bench.recover(3)).toEqual({ jobs: [], expiresInMs: undefined });
     });
 
+    it("asks to be called again soon while a dead worker holds claims", async () => {
+      const bench = await open();
+      await bench.addAll([{}, {}]);
+      await die(bench, 0);
+      await bench.worker({ leaseDurationMs: 600_000 });
+      expect((await bench.recover(1)).expiresInMs).toBe(200);
+      expect((await bench.recover(1)).expiresInMs).toBeGreaterThan(500_000);
+    });
+
     it("removes dead workers, those without claims too", async () => {
       const bench = await open();
       await bench.expireLease(await bench.worker());

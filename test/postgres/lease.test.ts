@@ -84,6 +84,20 @@ describe("a lease on Postgres", () => {
     expect(none).toEqual([]);
   });
 
+  it("has its claims recovered soon after a transaction of the app's lets go of them", async () => {
+    const on = await openBench(database);
+    const id = await on.add();
+    const worker = await on.worker();
+    await on.claim(worker);
+    await on.expireLease(worker);
+    const client = await database.client();
+    await client.query("begin");
+    await client.query("select from millrace.claimed for update");
+    expect(await on.recover()).toEqual({ jobs: [], expiresInMs: 200 });
+    await client.query("rollback");
+    expect(idsOf((await on.recover()).jobs)).toEqual([id]);
+  });
+
   it("is found ended by a claim that waited for it to be removed", async () => {
     const on = await openBench(database);
     await on.add();

@@ -11,7 +11,7 @@ import type { Migration } from "./migration.ts";
  * `claimed` need not be searched for orphans unless some lease has run out.
  *
  * - `recover_claims`: gives back what workers had begun whose lease ran out, and up to `most` of their
- *   other claims, and removes those workers when none is left. Rows that others have locked are left for the next time. Jobs
+ *   other claims, and removes those workers when none is left. Rows that others have locked are left for the next time, which it asks for 200 ms later. Jobs
  *   that somebody cancelled while they ran end as cancelled, their attempt uncounted.
  *   Of those that a worker had begun it charges the one that most workers died with. Where several
  *   share that place it is not known which of them it was, and only suspects are charged. A job that may
@@ -94,8 +94,9 @@ begin
     if parents <> '{}' then perform ${schema}.settle_children('{}', parents); end if;
   end if;
   jobs := coalesce(jobs, '[]');
-  select greatest(0, date_part('epoch', w.lease_expires_at - clock_timestamp()) * 1000) into expires_in_ms
-    from ${schema}.workers w where w.id <> all(dead) order by w.lease_expires_at limit 1;
+  select case when w.lease_expires_at <= clock_timestamp() then 200
+              else date_part('epoch', w.lease_expires_at - clock_timestamp()) * 1000 end into expires_in_ms
+    from ${schema}.workers w order by w.lease_expires_at limit 1;
 end $$;
 
 create function ${schema}.take_over_claims(
