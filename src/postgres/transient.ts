@@ -2,8 +2,9 @@
  * SQLSTATEs, and classes of them, after which the same call may well succeed: lost connections (08),
  * too few resources (53), a server that shuts down or starts (57P0x), serialization failures and
  * deadlocks (40), a lock that could not be had (55P03), a timeout or cancellation (57014), a standby
- * or read-only session that a failover left us on (25006), and a plan or a prepared statement that
- * went away (0A000 and 26000 are told apart by their routine and name below).
+ * or read-only session that a failover left us on (25006), and a prepared statement that went away
+ * (26000). A plan that went away has 0A000, which stands for anything that Postgres does not support, so
+ * it is known by its message, which is below.
  */
 const TRANSIENT_STATES: ReadonlySet<string> = new Set([
   "25006",
