@@ -85,6 +85,7 @@ async function endById(job: Job<string, Work>, ms: number, { pool, notes }: Tool
   );
   await pool.query("delete from millrace.claimed where id = $1", [job.id]);
   notes.told("succeeded", job);
+  notes.answered({ what: "settle", id: job.id, token: String(job.token), accepted: true });
 }
 
 async function failAfter(ms: number): Promise<void> {

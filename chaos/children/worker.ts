@@ -23,7 +23,10 @@ import { nowMs } from "../harness/wait.ts";
 import { jobs } from "../harness/work.ts";
 import type { Work } from "../harness/work.ts";
 import { perform } from "./deeds.ts";
-import { timeQueries } from "./query-times.ts";
+import { noteAnswers } from "./note-answers.ts";
+import { queryTimes } from "./query-times.ts";
+import type { QueryTimes } from "./query-times.ts";
+import { watchQueries } from "./watch-queries.ts";
 import type { WrongClock } from "./wrong-clock.ts";
 
 /** What the process is told on its command line. */
@@ -51,6 +54,8 @@ export interface WorkerOrder {
   readonly kinds?: readonly string[];
   /** Its clock, where that is wrong. */
   readonly clock?: WrongClock;
+  /** Whether it renews its lease also after that ran out, as by its id alone. */
+  readonly revives?: boolean;
   /** Whether it connects through a pooler in transaction mode, and tells the client so. */
   readonly throughPooler?: boolean;
 }
@@ -103,6 +108,10 @@ const BETWEEN_MS = 50;
 /** The name of the app's own connections. */
 const APP = "the app";
 
+/** What a heartbeat asks besides its id. */
+const HEARTBEAT_FENCE =
+  /(set lease_expires_at = .*where id = \$1::bigint) and lease_expires_at > clock_timestamp\(\)/su;
+
 /** The longest that a timer goes. */
 const NEVER_MS = 2 ** 31 - 1;
 
@@ -154,12 +163,29 @@ function weigh(): void {
   say({ said: "heap", at: nowMs(), bytes: process.memoryUsage().heapUsed });
 }
 
+/** Notes answers, times what is not the app's own, and takes the fence from heartbeats where that is asked. */
+function watch({ revives = false }: WorkerOrder, notes: Notes, times: QueryTimes): void {
+  const noted = noteAnswers(notes, APP);
+  watchQueries({
+    begin: (query) => {
+      const note = noted(query);
+      const end = query.application === APP ? undefined : times.begin(query.application);
+      return (rows) => {
+        end?.(rows);
+        note(rows);
+      };
+    },
+    textOf: (text) => (revives ? text.replace(HEARTBEAT_FENCE, "$1") : text),
+  });
+}
+
 async function main(order: WorkerOrder): Promise<void> {
   const { connectionString, label, appConnections = 10, givesPool = false, begin = "begin" } = order;
-  const slowest = timeQueries(APP);
+  const times = queryTimes();
   const pool = new pg.Pool({ connectionString, max: appConnections, application_name: APP });
   pool.on("error", () => undefined);
   const notes = notesOf(order.notes, label);
+  watch(order, notes, times);
   const { throughPooler, kinds = ["work"] } = order;
   const client = createClient({
     ...(givesPool ? { pool } : { connectionString }),
@@ -199,8 +225,8 @@ async function main(order: WorkerOrder): Promise<void> {
     said: "ended",
     at: nowMs(),
     handles: await handlesLeft(),
-    slowestQueryMs: slowest(""),
-    slowestBeatMs: slowest("millrace lease "),
+    slowestQueryMs: times.slowest(""),
+    slowestBeatMs: times.slowest("millrace lease "),
   });
 }
 

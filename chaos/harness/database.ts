@@ -87,7 +87,9 @@ export async function openDatabase(
       // Postgres notices the end of a process in a moment.
       const gone = async () => ((await count(LIBRARY_BACKENDS)) === 0 ? true : undefined);
       await until("no backend is left", gone, { timeoutMs: 5_000 }).catch(() => undefined);
-      await pool.query("analyze chaos.enqueued, chaos.runs, chaos.told, chaos.effects, chaos.history");
+      await pool.query(
+        "analyze chaos.enqueued, chaos.runs, chaos.told, chaos.answers, chaos.effects, chaos.history",
+      );
       const { rows } = await pool.query<Record<string, number>>(AUDIT_SQL);
       return rows[0] ?? {};
     },

@@ -13,8 +13,8 @@ import type { Deed } from "./work.ts";
  *
  * Handlers write to a file because that is an outside effect which no fault of the board reaches: a
  * line is there once `write` has returned, also when the process is killed at the next instant, and
- * it is written while the database is away. For the verdict it is read into `chaos.runs` and
- * `chaos.told`, and SQL computes the rest.
+ * it is written while the database is away. For the verdict it is read into `chaos.runs`,
+ * `chaos.told` and `chaos.answers`, and SQL computes the rest.
  */
 export interface Ledger {
   /** Where the handlers of all processes write. */
@@ -29,6 +29,15 @@ export interface Ledger {
   readonly remove: () => void;
 }
 
+/** What Postgres answered to a write of a worker. */
+export interface Answer {
+  /** `uncounted`: an outcome after which the attempt does not count, as a release. */
+  readonly what: "settle" | "uncounted" | "progress" | "complete";
+  readonly id: string;
+  readonly token: string;
+  readonly accepted: boolean;
+}
+
 /** Notes of a worker's process, each one line. */
 export interface Notes {
   /** A handler was called. */
@@ -37,6 +46,8 @@ export interface Notes {
   readonly done: (job: { id: string; attempt: number }) => void;
   /** Whether no process asked this of the job before: a claim that came to no run is not its first. */
   readonly isFirst: (job: { id: string }) => boolean;
+  /** Postgres took a write, or refused it. */
+  readonly answered: (answer: Answer) => void;
   /** The worker told that a claim brought jobs. */
   readonly claimed: (count: number) => void;
   /** The worker told how an attempt ended. */
@@ -91,6 +102,13 @@ export async function openLedger(pool: pg.Pool): Promise<Ledger> {
         of("told"),
       );
       await insert(
+        `insert into chaos.answers (what, job, token, accepted, worker, at)
+           select a, b, c, d, e, to_timestamp(f / 1000)
+             from unnest($1::text[], $2::bigint[], $3::int[], $4::boolean[], $5::text[], $6::float8[])
+               as u (a, b, c, d, e, f)`,
+        of("answered"),
+      );
+      await insert(
         `insert into chaos.claims (worker, count, at) select a, b, to_timestamp(c / 1000)
            from unnest($1::text[], $2::int[], $3::float8[]) as u (a, b, c)`,
         of("claimed"),
@@ -115,6 +133,8 @@ export function notesOf(file: string, worker: string): Notes {
     run: ({ id, token, attempt }) => write(["run", id, String(token), String(attempt), worker]),
     done: ({ id, attempt }) => write(["told", "done", id, String(attempt), worker]),
     isFirst: ({ id }) => isNew(`${file}-first-${id}`),
+    answered: ({ what, id, token, accepted }) =>
+      write(["answered", what, id, token, String(accepted), worker]),
     claimed: (count) => write(["claimed", worker, String(count)]),
     told: (type, { id, attempt }) => write(["told", type, id, String(attempt), worker]),
   };

@@ -11,6 +11,7 @@ export const SOUND: Readonly<Record<string, FigureRule>> = {
   staleAccepted: is(0),
   secondOutcomes: is(0),
   historyBreaks: is(0),
+  wronglyCharged: is(0),
   startedAfterOutcome: is(0),
   unexpectedExits: is(0),
   handlesLeft: is(0),
