@@ -24,10 +24,10 @@ const lines = await runBoard({
   databaseUrl: process.env["DATABASE_URL"],
   report: (line) => print(textOf(line)),
 });
-const failed = lines.filter(({ pass }) => pass === false);
+const failed = lines.filter(({ pass, forgiven }) => pass === false && forgiven === undefined);
 const notRun = lines.filter(({ pass }) => pass === null);
 print(
-  `${lines.length - failed.length - notRun.length} passed, ${failed.length} failed, ${notRun.length} not run`,
+  `${lines.filter(({ pass }) => pass === true).length} passed, ${failed.length} failed, ${notRun.length} not run`,
 );
 const took = lines.reduce((sum, { seconds }) => sum + seconds, 0);
 if (ci) print(`took ${took.toFixed(0)} s of ${CI_SECONDS}`);

