@@ -21,10 +21,17 @@ export interface PgProxy extends AsyncDisposable {
   /**
    * Lets the next statement through whose name matches, waits until the server has answered, which
    * is after its commit, and resets the connection in place of the answer. An answer of fewer rows than
-   * `leastRows`, default 0, is passed on, and the next one is looked at. Resolves when that was done, to
-   * how many rows the answer had.
+   * `leastRows`, default 0, is passed on, and the next one is looked at. Resolves when that was done.
    */
-  readonly cutReply: (matches: (statement: string) => boolean, leastRows?: number) => Promise<number>;
+  readonly cutReply: (matches: (statement: string) => boolean, leastRows?: number) => Promise<LostReply>;
+}
+
+/** An answer that did not arrive. */
+export interface LostReply {
+  /** How many rows it had. */
+  readonly rows: number;
+  /** The name of the connection that waited for it. */
+  readonly application: string;
 }
 
 /** One connection through the proxy. */
@@ -44,7 +51,7 @@ interface Link {
 interface Doom {
   readonly matches: (statement: string) => boolean;
   readonly leastRows: number;
-  readonly done: (rows: number) => void;
+  readonly done: (reply: LostReply) => void;
 }
 
 /** ReadyForQuery: the server has answered and waits for more. */
@@ -144,7 +151,7 @@ function withhold(link: Link, dooms: Set<Doom>, bytes: Buffer): void {
   const rows = rowsIn(link.answer);
   if (rows >= doomed.leastRows) {
     reset(link);
-    doomed.done(rows);
+    doomed.done({ rows, application: link.application });
     return;
   }
   client.write(link.answer);
