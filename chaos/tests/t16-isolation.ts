@@ -76,6 +76,7 @@ export const t16: ChaosTest = {
         metInHandlers: is(0),
         repeatablePercent: atLeast(SLOWEST_PERCENT),
         serializablePercent: atLeast(SLOWEST_PERCENT),
+        metInOwn: atLeast(1),
         ownExtraRuns: is(metInOwn),
       },
       control: { baseErrors: base.careless, errors: repeatable.careless + serializable.careless },

@@ -91,6 +91,7 @@ export const t26: ChaosTest = {
     return {
       figures: { stops, ...worst },
       rules: {
+        stops: is(rounds * cases.length),
         slowestStopMs: atMost(DRAIN_MS + 1_000),
         unexpectedExits: is(0),
         wronglyLeaked: is(0),
@@ -138,7 +139,7 @@ async function stopIn(database: ChaosDatabase, situation: Situation, way: Way): 
       slowestStopMs: done.at - stoppingAt,
       unexpectedExits: how === "0" || how === "hung" ? 0 : 1,
       wronglyLeaked: givesBack ? leaked.length : 0,
-      notGivenBack: givesBack ? jobs.length - pending : 0,
+      notGivenBack: givesBack ? Math.abs(jobs.length - pending) : 0,
       handlesLeft: ended.handles.length + (how === "hung" ? 1 : 0),
       ...left,
     };

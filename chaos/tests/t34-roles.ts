@@ -90,7 +90,8 @@ export const t34: ChaosTest = {
       rules: {
         allowedFailed: is(0),
         forbiddenDone: is(0),
-        allowed: atLeast(1),
+        allowed: atLeast(40),
+        forbidden: atLeast(90),
         functions: is(rows[0]?.count ?? -1),
         trapped: is(0),
         ranAsOwner: is(0),
