@@ -6,7 +6,7 @@ import { AUDIT_SQL } from "./ledger-sql.ts";
 import { openLedger } from "./ledger.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Figures } from "./figures.ts";
-import { marked } from "./marked-lines.ts";
+import { keepSecret, marked } from "./marked-lines.ts";
 import { until } from "./wait.ts";
 import { jobs } from "./work.ts";
 import type { Work } from "./work.ts";
@@ -43,6 +43,7 @@ export async function openDatabase(
   serverUrl: string,
   { moves = false }: DatabaseOptions = {},
 ): Promise<ChaosDatabase> {
+  keepSecret(serverUrl);
   const name = `millrace_chaos_${randomBytes(4).toString("hex")}`;
   await inServer(serverUrl, `create database ${name}`);
   const url = new URL(serverUrl);

@@ -7,6 +7,7 @@ import { atLeast, is } from "../harness/figures.ts";
 import type { Figures } from "../harness/figures.ts";
 import { hitsIn, isIn, markersOf } from "../harness/markers.ts";
 import type { Found, Hit, Markers } from "../harness/markers.ts";
+import { keepSecret } from "../harness/marked-lines.ts";
 import { programOf } from "../harness/programs.ts";
 import type { ChaosTest } from "../harness/test.ts";
 import type { SecretsOrder, SecretsSaid } from "../harness/secrets.ts";
@@ -105,6 +106,7 @@ async function newRole(
   const url = new URL(connectionString);
   url.username = name;
   url.password = password;
+  keepSecret(url.href);
   return {
     url: url.href,
     [Symbol.asyncDispose]: async () => {
