@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { atMost, brokenRules, is } from "../../chaos/harness/figures.ts";
+import { atLeast, atMost, brokenRules, is } from "../../chaos/harness/figures.ts";
 import { secondLook } from "../../chaos/run-board.ts";
 import type { BoardLine } from "../../chaos/run-board.ts";
 
-const RULES = { lost: is(0), slowestStopMs: atMost(5), heapGrowth: atMost(5) };
+const RULES = { lost: is(0), slowestStopMs: atMost(5), heapGrowth: atMost(5), kills: atLeast(5) };
 
 /** What a test that has these figures says. */
 function lineOf(figures: Readonly<Record<string, number>>): BoardLine {
@@ -29,7 +29,7 @@ async function looks(...runs: readonly Readonly<Record<string, number>>[]): Prom
   return seen;
 }
 
-const GOOD = { lost: 0, slowestStopMs: 1, heapGrowth: 1 };
+const GOOD = { lost: 0, slowestStopMs: 1, heapGrowth: 1, kills: 9 };
 const SLOW = { ...GOOD, slowestStopMs: 9 };
 const LOST = { ...GOOD, lost: 1 };
 
@@ -38,8 +38,8 @@ describe("secondLook", () => {
     expect(await looks(GOOD)).toEqual([{ pass: true, forgiven: false }]);
   });
 
-  it("lets the second run count where the first was only too slow or too large", async () => {
-    expect(await looks({ ...SLOW, heapGrowth: 9 }, GOOD)).toEqual([
+  it("lets the second run count where the first was only too slow or too large, or met too little", async () => {
+    expect(await looks({ ...SLOW, heapGrowth: 9, kills: 1 }, GOOD)).toEqual([
       { pass: false, forgiven: true },
       { pass: true, forgiven: false },
     ]);
@@ -53,6 +53,6 @@ describe("secondLook", () => {
     const failed = [{ pass: false, forgiven: false }];
     expect(await looks(LOST, GOOD)).toEqual(failed);
     expect(await looks({ ...LOST, slowestStopMs: 9 }, GOOD)).toEqual(failed);
-    expect(await looks({ lost: 0, heapGrowth: 1 }, GOOD)).toEqual(failed);
+    expect(await looks({ lost: 0, heapGrowth: 1, kills: 9 }, GOOD)).toEqual(failed);
   });
 });
