@@ -23,6 +23,7 @@ import { nowMs } from "../harness/wait.ts";
 import { jobs } from "../harness/work.ts";
 import type { Work } from "../harness/work.ts";
 import { perform } from "./deeds.ts";
+import { timeConnects } from "./connection-waits.ts";
 import { noteAnswers } from "./note-answers.ts";
 import { queryTimes } from "./query-times.ts";
 import type { QueryTimes } from "./query-times.ts";
@@ -86,6 +87,8 @@ export type Said =
       readonly slowestQueryMs: number;
       /** How long one took at most on the connection for heartbeats. */
       readonly slowestBeatMs: number;
+      /** How long the library waited for a connection of its pools at most. */
+      readonly slowestConnectMs: number;
     };
 
 /** Said of every job: too much for the board, which has the ledger. */
@@ -182,6 +185,7 @@ function watch({ revives = false }: WorkerOrder, notes: Notes, times: QueryTimes
 async function main(order: WorkerOrder): Promise<void> {
   const { connectionString, label, appConnections = 10, givesPool = false, begin = "begin" } = order;
   const times = queryTimes();
+  const slowestConnect = timeConnects(APP);
   const pool = new pg.Pool({ connectionString, max: appConnections, application_name: APP });
   pool.on("error", () => undefined);
   const notes = notesOf(order.notes, label);
@@ -227,6 +231,7 @@ async function main(order: WorkerOrder): Promise<void> {
     handles: await handlesLeft(),
     slowestQueryMs: times.slowest(""),
     slowestBeatMs: times.slowest("millrace lease "),
+    slowestConnectMs: slowestConnect(),
   });
 }
 

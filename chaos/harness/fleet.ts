@@ -40,6 +40,8 @@ export interface Fleet extends AsyncDisposable {
   readonly slowestQueryMs: () => number;
   /** The same of the connections for heartbeats. */
   readonly slowestBeatMs: () => number;
+  /** How long the library waited for a connection of its pools at most. */
+  readonly slowestConnectMs: () => number;
   /** By how much the heap of a worker grew at most, from the first time it was weighed to the last. */
   readonly heapGrowth: () => number;
   /**
@@ -124,6 +126,7 @@ export function startFleet(database: ChaosDatabase, plan: FleetPlan): Fleet {
     stop,
     slowestQueryMs: () => Math.max(...lastWords().map(({ slowestQueryMs }) => slowestQueryMs)),
     slowestBeatMs: () => Math.max(...lastWords().map(({ slowestBeatMs }) => slowestBeatMs)),
+    slowestConnectMs: () => Math.max(...lastWords().map(({ slowestConnectMs }) => slowestConnectMs)),
     heapGrowth: () => Math.max(...all.map(({ said }) => growthOf(said))),
     figures: () => ({ unexpectedExits, handlesLeft }),
     [Symbol.asyncDispose]: async () => {
