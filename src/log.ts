@@ -6,6 +6,7 @@ import { toErrorRecord } from "./core/error-record.ts";
 import type { ErrorRecord } from "./core/error-record.ts";
 import type { WorkerEvent } from "./core/events.ts";
 import type { ClaimedJob } from "./core/job.ts";
+import { tellsOfConnection } from "./postgres/transient.ts";
 import { monotonicClock } from "./rx/monotonic-clock.ts";
 
 export type { Logger } from "pino";
@@ -69,18 +70,39 @@ export function loggerOf(given: Logger | false | undefined): Logger {
  * Logs the events that pass, one line each. A line has the job's id, kind, queue, source and
  * attempt and the worker's label, never a payload, a result or a progress value. Of failures to reach
  * the store, whichever call it was, one a minute has its level and the others go to `debug`, so that
- * an outage is a handful of lines.
+ * an outage is a handful of lines: the first says whether Postgres can be reached at all, and one says
+ * that it answers again.
  */
 export function logEvents(logger: Logger, label: string): MonoTypeOperatorFunction<WorkerEvent> {
   const log = withRecords(logger, { worker: label });
+  const toldAt = new Map<string, number>();
   const now = monotonicClock();
-  let failedAt = -Infinity;
+  let isAway = false;
+  const told = (event: WorkerEvent): readonly [Level, string] => {
+    const { type } = event;
+    const message = MESSAGES[type];
+    const level = LEVELS[type];
+    // Only a Postgres that answers makes these happen.
+    if (isAway && (type === "started" || type === "claimed" || type === "listen-restored")) {
+      isAway = false;
+      return ["info", `Postgres answers again: ${message}`];
+    }
+    if (!("retryInMs" in event)) return [level, message];
+    // Failures of events alone, and of the app's own code, hide no other, and no other hides them.
+    const isApart = type === "publish-failed" || type === "dispatch-failed";
+    const unreached = type !== "dispatch-failed" && tellsOfConnection(event.error.message);
+    const call = isApart ? type : "";
+    if ((isApart && unreached) || now() - (toldAt.get(call) ?? -Infinity) < REPEAT_MS) {
+      return ["debug", message];
+    }
+    toldAt.set(call, now());
+    isAway ||= unreached;
+    const what = unreached ? `Postgres cannot be reached: ${message}` : message;
+    return [level, `${what}; further failures are at debug for a minute`];
+  };
   return tap((event) => {
-    const repeats = "retryInMs" in event && now() - failedAt < REPEAT_MS;
-    if ("retryInMs" in event && !repeats) failedAt = now();
-    const level = repeats ? "debug" : LEVELS[event.type];
-    if (!log.isLevelEnabled(level)) return;
-    log[level](fieldsOf(event), MESSAGES[event.type]);
+    const [level, message] = told(event);
+    if (log.isLevelEnabled(level)) log[level](fieldsOf(event), message);
   });
 }
 

@@ -37,16 +37,20 @@ const TRANSIENT_ERRNOS: ReadonlySet<string> = new Set([
   "ENOENT",
 ]);
 
-/** What node-postgres says without any code. */
-const TRANSIENT_MESSAGES: readonly string[] = [
+/** What node-postgres says without any code, and Postgres when it stops or starts. */
+const CONNECTION_MESSAGES: readonly string[] = [
   "Connection terminated",
   "Query read timeout",
   "timeout exceeded when trying to connect",
   "timeout expired",
   "Client has encountered a connection error",
   "Client was closed",
-  "cached plan must not change result type",
+  "terminating connection",
+  "database system is",
+  "no connection of the pool",
 ];
+
+const CHANGED_PLAN = "cached plan must not change result type";
 
 /** How deep causes are followed, for a cause may be its own. */
 const MAX_DEPTH = 5;
@@ -62,11 +66,16 @@ export function isTransient(error: unknown): boolean {
   return isTransientAt(error, 0);
 }
 
+/** Tells by the message of an error whether Postgres could not be reached, for a record of it has no code. */
+export function tellsOfConnection(message: string): boolean {
+  return [...TRANSIENT_ERRNOS, ...CONNECTION_MESSAGES].some((words) => message.includes(words));
+}
+
 function isTransientAt(error: unknown, depth: number): boolean {
   if (!(error instanceof Error) || depth > MAX_DEPTH) return false;
   const code: unknown = Reflect.get(error, "code");
   if (typeof code === "string" && isTransientCode(code)) return true;
-  if (TRANSIENT_MESSAGES.some((words) => error.message.includes(words))) return true;
+  if (tellsOfConnection(error.message) || error.message.includes(CHANGED_PLAN)) return true;
   if (error instanceof AggregateError && error.errors.some((inner) => isTransientAt(inner, depth + 1))) {
     return true;
   }

@@ -7,7 +7,7 @@ import { firstValueFrom, from, throwError, timeout } from "rxjs";
  *
  * A borrowed connection that dies reports to itself, and ends the process when nobody listens.
  *
- * @throws Error with the code `ETIMEDOUT` when the pool gave none within `waitMs`. Default: what the pool
+ * @throws Error, a transient one, when the pool gave none within `waitMs`. Default: what the pool
  * itself allows, which is for ever where it has no `connectionTimeoutMillis`.
  */
 export async function withClient<T>(
@@ -33,8 +33,9 @@ function connectWithin(pool: pg.Pool, waitMs: number): Promise<pg.PoolClient> {
   const connecting = pool.connect();
   const giveUp = (): Error => {
     connecting.then((client) => client.release(), ignore);
-    const message = `Got no connection of the pool within ${waitMs} ms: all are in use, or Postgres does not answer`;
-    return Object.assign(new Error(message), { code: "ETIMEDOUT" });
+    return new Error(
+      `Got no connection of the pool within ${waitMs} ms: all are in use, or Postgres does not answer`,
+    );
   };
   return firstValueFrom(from(connecting).pipe(timeout({ first: waitMs, with: () => throwError(giveUp) })));
 }

@@ -168,8 +168,13 @@ describe("the log", () => {
       .filter(({ level, event }) => level === 20 && String(event).endsWith("-failed"));
     expect(repeated.length).toBeGreaterThanOrEqual(11);
     expect(kinds).toContain("listen-lost");
+    const said = (words: string): number =>
+      log.lines().filter(({ level, msg }) => Number(level) >= 30 && String(msg).startsWith(words)).length;
+    expect(said("Postgres cannot be reached: ")).toBe(1);
     await proxy.pass();
     await heard.until((events) => events.findLastIndex(({ type }) => type === "started") > 1);
+    await heard.until((events) => events.findLastIndex(({ type }) => type === "listen-restored") > 2);
+    expect(said("Postgres answers again: ")).toBe(1);
     expect(log.text()).not.toContain(url.password);
   });
 });
