@@ -40,11 +40,12 @@ export interface Observations<Jobs extends JobSchemas> {
 
   /**
    * Waits for the end of a job and resolves to its result, which the job must keep (`keepResultMs`).
-   * The type argument says what it is; nothing checks that.
+   * `T` says what it is, where it is written out: else it is `unknown`. Nothing checks it at run time, for
+   * the result is whatever the handler returned and Postgres kept as JSON.
    *
    * @throws ResultError with the reason `failed`, `cancelled`, `timeout` or `gone`; OptionError.
    */
-  readonly result: <T = unknown>(id: string, options?: ResultOptions) => Promise<T>;
+  readonly result: <T = unknown>(id: string, options?: ResultOptions) => Promise<NoInfer<T>>;
 
   /**
    * How many jobs are in each queue and state: now, and at each change.

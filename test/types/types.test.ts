@@ -249,6 +249,16 @@ describe("the types of a client", () => {
     expectTypeOf(foreign).toBeFunction();
   });
 
+  it("have results of the type that is written out, and of no other", () => {
+    const results = async (own: Client): Promise<unknown> => {
+      const count: number = await own.result<number>("7");
+      // @ts-expect-error what is not written out is unknown
+      const text: string = await own.result("7");
+      return [count, text];
+    };
+    expectTypeOf(results).toBeFunction();
+  });
+
   it("refuse handlers and jobs of other payloads", () => {
     const wrong = (own: Client): unknown => [
       // @ts-expect-error the payload of another kind
