@@ -109,7 +109,8 @@ create trigger note_late_beat after update on millrace.workers referencing new t
  * Of each job at most one final outcome may be told; every one more is a second outcome.
  *
  * A job is charged wrongly when its next claim is of a later attempt although the one before never began
- * or was given back uncounted, and its worker was not lost.
+ * or was given back uncounted, and its worker was not lost; when it is of more than one attempt later; and
+ * when it runs as a later one than it was claimed as.
  */
 export const AUDIT_SQL = `
 with run as (
@@ -162,10 +163,14 @@ select (select count(*) from chaos.enqueued)::int as jobs,
                                      or s.worker_id <> s.worker_before))::int
        + (select count(*) from accepted a where a.what = 'settle' and a.attempt <= a.attempt_before)::int
          as "historyBreaks",
-       (select count(*) from claim c where c.next_attempt > c.attempt and not c.recovered
-           and (not exists (select from chaos.runs r where r.job = c.job and r.token = c.token)
-                or exists (select from accepted a
-                            where a.what = 'uncounted' and a.job = c.job and a.token = c.token)))::int
+       (select count(*) from claim c
+         where c.next_attempt > c.attempt + 1
+            or c.next_attempt > c.attempt and not c.recovered
+               and (not exists (select from chaos.runs r where r.job = c.job and r.token = c.token)
+                    or exists (select from accepted a
+                                where a.what = 'uncounted' and a.job = c.job and a.token = c.token))
+            or exists (select from chaos.runs r where r.job = c.job and r.token = c.token
+                                                  and r.worker = c.worker and r.attempt > c.attempt))::int
          as "wronglyCharged",
        (select count(*) from run r join final f on f.job = r.job
          where f.what = 'ended' and r.at > f.at + interval '20 ms')::int as "startedAfterOutcome",

@@ -26,10 +26,11 @@ export function keepSecret(connectionString: string): void {
 /** Looks at a line, or more, that a process wrote to stdout or stderr. */
 export function lookForMark(text: string): void {
   seen.lines += 1;
-  if ([MARK, ...secrets].some((one) => text.includes(one))) seen.marked.push(text);
+  const shown = [...secrets].reduce((rest, secret) => rest.replaceAll(secret, "the password"), text);
+  if (shown !== text || text.includes(MARK)) seen.marked.push(shown);
 }
 
-/** How many lines were looked at since the last call, and those that had the mark in them. */
+/** How many lines were looked at since the last call, and those that had the mark or a password in them, without that. */
 export function takeMarkedLines(): { readonly lines: number; readonly marked: readonly string[] } {
   const taken = { ...seen };
   seen.lines = 0;
