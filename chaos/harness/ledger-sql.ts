@@ -194,7 +194,8 @@ select coalesce(sum(abs(coalesce(e.n, 0) - coalesce(c.n, 0))), 0)::int as "misto
 
 /**
  * What Postgres refused, by what was refused; of heartbeats those that met their own lease. An outcome that is
- * refused because the handler had completed the job itself is none of that. For each claim that was refused
+ * refused because the handler had completed the job itself is none of that, nor progress that the outcome of
+ * the same claim overtook. For each claim that was refused
  * its worker must have told of one `lease-lost`; what is missing is untold. A worker that hears of its lost
  * lease in time sends nothing, and tells of `lease-lost` as well.
  */
@@ -203,6 +204,8 @@ with refused as (
   select a.what, a.job, a.token, a.worker from chaos.answers a
    where not a.accepted
      and not exists (select from chaos.effects f where f.job = a.job and f.token = a.token and f.worker = a.worker)
+     and not exists (select from chaos.answers o where o.job = a.job and o.token = a.token and o.worker = a.worker
+                        and o.accepted and o.what in ('settle', 'uncounted'))
 ), wanted as (
   select h.job, h.attempt, h.worker, count(distinct r.token) as n
     from refused r join chaos.history h

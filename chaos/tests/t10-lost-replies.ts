@@ -61,7 +61,8 @@ export const t10: ChaosTest = {
       level: 60,
     });
     await using fleet = startFleet(database, {
-      size: 2,
+      // One lives while two of them are killed.
+      size: 3,
       connectionString: proxy.connectionString,
       worker: { leaseDurationMs: LEASE_MS, concurrency: 5, backoff: { initialMs: 50, maxMs: 50 } },
     });
