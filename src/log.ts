@@ -89,16 +89,15 @@ export function logEvents(logger: Logger, label: string): MonoTypeOperatorFuncti
     }
     if (!("retryInMs" in event)) return [level, message];
     // Failures of events alone, and of the app's own code, hide no other, and no other hides them.
-    const isApart = type === "publish-failed" || type === "dispatch-failed";
+    const call = type === "publish-failed" || type === "dispatch-failed" ? type : "";
     const unreached = type !== "dispatch-failed" && tellsOfConnection(event.error.message);
-    const call = isApart ? type : "";
-    if ((isApart && unreached) || now() - (toldAt.get(call) ?? -Infinity) < REPEAT_MS) {
+    if ((unreached && call !== "") || now() - (toldAt.get(call) ?? -Infinity) < REPEAT_MS) {
       return ["debug", message];
     }
     toldAt.set(call, now());
     isAway ||= unreached;
     const what = unreached ? `Postgres cannot be reached: ${message}` : message;
-    return [level, `${what}; further failures are at debug for a minute`];
+    return [level, `${what}; more are at debug for a minute`];
   };
   return tap((event) => {
     const [level, message] = told(event);

@@ -151,14 +151,13 @@ export function runIn(pool: pg.Pool, settings: RunSettings = {}): Run {
     statement: Statement,
     values: readonly unknown[] = [],
   ): Promise<readonly Row[]> => {
-    const ask = (client: pg.PoolClient): Promise<pg.QueryResult<Row>> =>
-      client.query<Row>(queryOf(statement, values, settings));
-    const work = async (client: pg.PoolClient): Promise<pg.QueryResult<Row>> => {
+    const work = async (client: pg.PoolClient): Promise<readonly Row[]> => {
+      const ask = (): Promise<pg.QueryResult<Row>> => client.query<Row>(queryOf(statement, values, settings));
       pins ??= await needsPinning(client, settings);
-      return pins ? readCommitted(client, settings, () => ask(client)) : ask(client);
+      return (await (pins ? readCommitted(client, settings, ask) : ask())).rows;
     };
     try {
-      return (await withClient(pool, work, settings.callTimeoutMs)).rows;
+      return await withClient(pool, work, settings.callTimeoutMs);
     } catch (error) {
       throw told(error, statement, { pool, ...settings });
     }
@@ -220,9 +219,9 @@ function queryOf(
 
 /** Asks whether transactions of this role are something else than READ COMMITTED by default. */
 async function needsPinning(client: pg.PoolClient, settings: RunSettings): Promise<boolean> {
-  const text = "select current_setting('default_transaction_isolation') as level";
-  const { rows } = await client.query<{ level: string }>(queryOf({ name: "", text }, [], settings));
-  return rows[0]?.level !== "read committed";
+  const text = "show default_transaction_isolation";
+  const { rows } = await client.query<pg.QueryResultRow>(queryOf({ name: "", text }, [], settings));
+  return rows[0]?.["default_transaction_isolation"] !== "read committed";
 }
 
 async function readCommitted<T>(

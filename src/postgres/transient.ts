@@ -22,7 +22,8 @@ const TRANSIENT_STATES: ReadonlySet<string> = new Set([
 
 const TRANSIENT_CLASSES: ReadonlySet<string> = new Set(["08", "53"]);
 
-const TRANSIENT_ERRNOS: ReadonlySet<string> = new Set([
+/** Codes of Node, what node-postgres says without any code, and Postgres when it stops or starts. */
+const UNREACHED: readonly string[] = [
   "ECONNRESET",
   "ECONNREFUSED",
   "ECONNABORTED",
@@ -35,10 +36,6 @@ const TRANSIENT_ERRNOS: ReadonlySet<string> = new Set([
   "ENOTFOUND",
   "EAI_AGAIN",
   "ENOENT",
-]);
-
-/** What node-postgres says without any code, and Postgres when it stops or starts. */
-const CONNECTION_MESSAGES: readonly string[] = [
   "Connection terminated",
   "Query read timeout",
   "timeout exceeded when trying to connect",
@@ -68,7 +65,7 @@ export function isTransient(error: unknown): boolean {
 
 /** Tells by the message of an error whether Postgres could not be reached, for a record of it has no code. */
 export function tellsOfConnection(message: string): boolean {
-  return [...TRANSIENT_ERRNOS, ...CONNECTION_MESSAGES].some((words) => message.includes(words));
+  return UNREACHED.some((words) => message.includes(words));
 }
 
 function isTransientAt(error: unknown, depth: number): boolean {
@@ -83,6 +80,6 @@ function isTransientAt(error: unknown, depth: number): boolean {
 }
 
 function isTransientCode(code: string): boolean {
-  if (TRANSIENT_STATES.has(code) || TRANSIENT_ERRNOS.has(code)) return true;
+  if (TRANSIENT_STATES.has(code) || UNREACHED.includes(code)) return true;
   return code.length === 5 && TRANSIENT_CLASSES.has(code.slice(0, 2));
 }

@@ -34,7 +34,7 @@ function connectWithin(pool: pg.Pool, waitMs: number): Promise<pg.PoolClient> {
   const giveUp = (): Error => {
     connecting.then((client) => client.release(), ignore);
     return new Error(
-      `Got no connection of the pool within ${waitMs} ms: all are in use, or Postgres does not answer`,
+      `Got no connection of the pool within ${waitMs} ms: all are in use, or Postgres is silent`,
     );
   };
   return firstValueFrom(from(connecting).pipe(timeout({ first: waitMs, with: () => throwError(giveUp) })));

@@ -76,7 +76,7 @@ describe("logEvents", () => {
     "read ECONNRESET",
     "write EPIPE",
     "Query read timeout",
-    "Got no connection of the pool within 30000 ms: all are in use, or Postgres does not answer",
+    "Got no connection of the pool within 30000 ms: all are in use, or Postgres is silent",
     "timeout exceeded when trying to connect",
     "the database system is starting up",
     "Postgres could not run claim: terminating connection due to administrator command (57P01)",
@@ -95,7 +95,7 @@ describe("logEvents", () => {
   });
 });
 
-const FURTHER = "; further failures are at debug for a minute";
+const FURTHER = "; more are at debug for a minute";
 
 /** The level and the message of each line, of events at moments in milliseconds. */
 function linesOf(events: readonly (readonly [number, WorkerEvent])[]): readonly (readonly unknown[])[] {
