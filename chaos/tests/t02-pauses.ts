@@ -3,6 +3,7 @@ import type { TcpProxy } from "../../test/support/tcp-proxy.ts";
 import type { ChaosDatabase } from "../harness/database.ts";
 import { MISTOLD_SQL, REFUSALS_SQL, STALE_WRITES_SQL } from "../harness/ledger-sql.ts";
 import { startFleet } from "../harness/fleet.ts";
+import type { Fleet } from "../harness/fleet.ts";
 import type { Member } from "../harness/member.ts";
 import type { Random } from "../harness/random.ts";
 import { SOUND } from "../harness/sound.ts";
@@ -47,6 +48,9 @@ const SEEN: Readonly<Record<string, FigureRule>> = {
 /** How long all sleep at once, in milliseconds. */
 const ALL_PAUSED_MS = 1_600;
 
+/** How long they may take to wake up and to send a heartbeat, in milliseconds. */
+const WAKING_MS = 600;
+
 /** Between the arrival of what a worker had sent and its waking up, in milliseconds. */
 const ARRIVING_MS = 50;
 
@@ -56,8 +60,8 @@ const ARRIVING_MS = 50;
  *
  * Before a worker sleeps its network does for a moment: what it sends then reaches Postgres after its lease
  * is over and its jobs are others'. By itself a worker that wakes up knows the time before it sends anything.
- * At the end all sleep at the same time, so that nobody removes a worker whose lease ran out, and their
- * heartbeats meet their own leases.
+ * At the end all sleep at the same time, and nobody removes a worker whose lease ran out before it wakes up, so
+ * that their heartbeats meet their own leases.
  *
  * The control settles and keeps progress by the job's id alone, as several trusted queues do, inside a
  * transaction and outside of one; and it renews leases by the worker's id alone.
@@ -140,9 +144,7 @@ async function withPauses(
   for (let n = 0; n < allPauses; n += 1) {
     // Time to begin a lease anew.
     await sleep(LEASE_MS);
-    for (const member of fleet.members()) member.signal("SIGSTOP");
-    await sleep(ALL_PAUSED_MS);
-    for (const member of fleet.members()) member.signal("SIGCONT");
+    await pauseAll(database, fleet);
   }
   await database.allDone();
   await fleet.stop();
@@ -157,6 +159,18 @@ async function withPauses(
     await ask(STALE_WRITES_SQL),
   ];
   return { ...audit, mistoldEnds, ...refusals, ...stale, ...fleet.figures() };
+}
+
+/** Lets all sleep; and when they wake up, nobody can remove a worker for a moment, as while it claims. */
+async function pauseAll({ pool }: ChaosDatabase, fleet: Fleet): Promise<void> {
+  for (const member of fleet.members()) member.signal("SIGSTOP");
+  await sleep(ALL_PAUSED_MS);
+  const tx = await pool.connect();
+  await tx.query("begin; select from millrace.workers for key share");
+  for (const member of fleet.members()) member.signal("SIGCONT");
+  await sleep(WAKING_MS);
+  await tx.query("commit");
+  tx.release();
 }
 
 async function pause(
