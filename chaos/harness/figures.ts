@@ -51,9 +51,12 @@ export function textsOf(rules: Readonly<Record<string, FigureRule>>): RuleTexts 
 
 /** Each figure with its name and what must hold of it, so that a reader can judge it. */
 export function figureTexts(figures: Figures, rules: RuleTexts = {}): readonly string[] {
-  return Object.entries(figures).map(([name, value]) =>
-    [name, value, rules[name]].filter((part) => part !== undefined).join(" "),
-  );
+  return Object.entries(figures).map(([name, value]) => {
+    const rule = rules[name];
+    // `lost = 0`, and not `lost 0 = 0`.
+    const parts = rule === `= ${value}` ? [name, rule] : [name, value, rule];
+    return parts.filter((part) => part !== undefined).join(" ");
+  });
 }
 
 /** Of each figure the larger one. */
