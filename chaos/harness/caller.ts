@@ -1,14 +1,22 @@
 import pg from "pg";
 import { createClient } from "../../src/index.ts";
 import type { ChaosDatabase } from "./database.ts";
+import type { Figures } from "./figures.ts";
 import { marked } from "./marked-lines.ts";
 import { nowMs, sleep } from "./wait.ts";
 import { jobs } from "./work.ts";
 
 /** An app that enqueues through a pool of its own, which has no limits. */
 export interface Caller extends AsyncDisposable {
-  /** Begins so many enqueues at once. Resolves to how long one took at most, whatever its answer. */
-  readonly enqueueAtOnce: (count: number, patienceMs: number) => Promise<number>;
+  /** Begins so many enqueues at once. Resolves to how long they took, whatever their answers. */
+  readonly enqueueAtOnce: (count: number, patienceMs: number) => Promise<CallTimes>;
+}
+
+/** How long calls took that began at once, in milliseconds. */
+export interface CallTimes extends Figures {
+  /** That which had its answer first: the others are written when the write before theirs is done. */
+  readonly firstCallMs: number;
+  readonly slowestCallMs: number;
 }
 
 /** Connections of its pool. */
@@ -37,7 +45,7 @@ export async function openCaller({ ledger }: ChaosDatabase, connectionString: st
       };
       const all = Promise.all(Array.from({ length: count }, (_, n) => took(n)));
       const times = await Promise.race([all, sleep(patienceMs, [Infinity], { ref: false })]);
-      return Math.max(...times);
+      return { firstCallMs: Math.min(...times), slowestCallMs: Math.max(...times) };
     },
     [Symbol.asyncDispose]: async () => {
       await client.close();
