@@ -128,6 +128,8 @@ function say(said: Said): void {
 function hear(event: WorkerEvent, notes: Notes): void {
   if (event.type === "claimed") notes.claimed(event.count);
   if ("job" in event && ENDS.includes(event.type)) notes.told(event.type, event.job);
+  // It gave up waiting whether the outcome was taken: that is all it will tell.
+  if (event.type === "leaked" && event.reason === "unsettled") notes.told("unsettled", event.job);
   if (!FREQUENT.includes(event.type)) say({ said: "event", at: nowMs(), event });
 }
 

@@ -178,7 +178,8 @@ select (select count(*) from chaos.enqueued)::int as jobs,
          where a.datname = current_database() and a.application_name like 'millrace%')::int as "backendsLeft"`;
 
 /**
- * Of each claim the worker must have told one end: success, or `lease-lost` where it was refused.
+ * Of each claim the worker must have told one end: success, or `lease-lost` where it was refused; or that its
+ * outcome is `unsettled`, where the answer did not come in time, as when its process sleeps again meanwhile.
  * The sum of what is missing or too much.
  */
 export const MISTOLD_SQL = `
@@ -196,7 +197,7 @@ select coalesce(sum(abs(coalesce(e.n, 0) - coalesce(c.n, 0))), 0)::int as "misto
  * What Postgres refused, by what was refused; of heartbeats those that met their own lease. An outcome that is
  * refused because the handler had completed the job itself is none of that, nor progress that the outcome of
  * the same claim overtook. For each claim that was refused
- * its worker must have told of one `lease-lost`; what is missing is untold. A worker that hears of its lost
+ * its worker must have told of one `lease-lost`, or that it is `unsettled`; what is missing is untold. A worker that hears of its lost
  * lease in time sends nothing, and tells of `lease-lost` as well.
  */
 export const REFUSALS_SQL = `
@@ -212,12 +213,14 @@ with refused as (
       on h.what = 'claimed' and h.job = r.job and h.token = r.token and h.worker = r.worker
    group by 1, 2, 3
 ), lost as (
-  select t.job, t.attempt, t.worker, count(*) as n from chaos.told t where t.type = 'lease-lost' group by 1, 2, 3
+  select t.job, t.attempt, t.worker, count(*) as n from chaos.told t
+   where t.type in ('lease-lost', 'unsettled') group by 1, 2, 3
 )
 select (select count(*) from refused r where r.what = 'settle')::int as "refusedOutcomes",
        (select count(*) from refused r where r.what = 'complete')::int as "refusedCompletes",
        (select count(*) from refused r where r.what = 'progress')::int as "refusedProgress",
        (select count(*) from chaos.late_beats b where b.met)::int as "refusedHeartbeats",
+       (select count(*) from chaos.told t where t.type = 'unsettled')::int as unsettled,
        (select coalesce(sum(greatest(0, w.n - coalesce(l.n, 0))), 0)
           from wanted w left join lost l using (job, attempt, worker))::int as "untoldRefusals"`;
 
