@@ -15,7 +15,7 @@ export interface StartStopOrder {
   readonly seed: number;
   /** How many workers start and stop at once. */
   readonly loops: number;
-  /** How often each of them does before memory is measured for the first time. */
+  /** How often each of them does before memory is measured for the first time. 0: it is not measured. */
   readonly warmUp: number;
   /** How often each of them does between that and the second time. */
   readonly rounds: number;
@@ -30,8 +30,8 @@ export interface StartStopResult {
     readonly slowestStartMs: number;
     /** Stops that did not end as they should. */
     readonly badEnds: number;
-    /** How much more memory is held than after the warm-up, in bytes. No worker is alive at either time. */
-    readonly heapGrowth: number;
+    /** How much more memory is held than after a warm-up, in bytes. No worker is alive at either time. */
+    readonly heapGrowth?: number;
     /** Listeners of the process that were not there before. */
     readonly listenersLeft: number;
   };
@@ -102,10 +102,11 @@ async function main(order: StartStopOrder): Promise<void> {
   };
   const randoms = Array.from({ length: order.loops }, (_, n) => randomOf(order.seed + n));
   const all = (rounds: number) => Promise.all(randoms.map((random) => loop(random, rounds)));
+  const weighs = order.warmUp > 0;
   await all(order.warmUp);
-  const memoryBefore = await memory();
+  const memoryBefore = weighs ? await memory() : 0;
   await all(order.rounds);
-  const heapGrowth = (await memory()) - memoryBefore;
+  const heap = weighs ? { heapGrowth: (await memory()) - memoryBefore } : {};
   await client.close();
   const handles = process
     .getActiveResourcesInfo()
@@ -113,7 +114,7 @@ async function main(order: StartStopOrder): Promise<void> {
   const listenersLeft = listeners() - before;
   const result: StartStopResult = {
     said: "result",
-    figures: { stops, slowestStopMs, slowestStartMs, badEnds, heapGrowth, listenersLeft },
+    figures: { stops, slowestStopMs, slowestStartMs, badEnds, ...heap, listenersLeft },
     handles,
   };
   process.stdout.write(`${JSON.stringify(result)}\n`);

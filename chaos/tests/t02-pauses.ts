@@ -74,7 +74,7 @@ export const t02: ChaosTest = {
   title: "workers stopped with SIGSTOP for longer than their lease, then continued",
   ci: true,
   run: async ({ random, size, database: open }) => {
-    const plan = { pauses: size(60, 12), allPauses: size(10, 2) };
+    const plan = { pauses: size(60, 9), allPauses: size(10, 2) };
     await using database = await open();
     const figures = await withPauses(database, random, { ...plan, load: FENCED });
     await using unfenced = await open();

@@ -28,7 +28,7 @@ export const t07: ChaosTest = {
   title: "the listeners ended every 100 ms while jobs arrive and polls are 30 s apart",
   ci: true,
   run: async ({ size, database: open }) => {
-    const seconds = size(60, 12);
+    const seconds = size(60, 8);
     await using database = await open();
     const { terminated, ...figures } = await arrivals(database, seconds, {
       listen: true,

@@ -47,7 +47,7 @@ export const t16: ChaosTest = {
   title: "REPEATABLE READ and SERIALIZABLE by default, 8 workers and 4 callers",
   ci: true,
   run: async (bench) => {
-    const count = bench.size(20_000, 400);
+    const count = bench.size(20_000, 250);
     const workOf = (): Work => mixedWork(bench.random, 5);
     const base = await runAt({ level: "read committed", begin: PINNED, count, workOf }, bench);
     const repeatable = await runAt({ level: "repeatable read", begin: PINNED, count, workOf }, bench);

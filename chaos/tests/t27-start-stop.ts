@@ -17,7 +17,8 @@ const STEADY = ["--expose-gc", "--no-opt", "--no-sparkplug", "--no-flush-bytecod
 const PROGRAM_MS = 600_000;
 
 /**
- * Workers start and stop at random in one process, while there is work.
+ * Workers start and stop at random in one process, while there is work. Memory is measured in full size
+ * only: of few workers nothing can be told, and it takes half a minute of quiet.
  *
  * Seen failing: with a listener on the process that each worker left, with a pool that was not closed,
  * with 10 kB that were kept of each worker, and with a connection that listened and was not waited for.
@@ -26,7 +27,7 @@ export const t27: ChaosTest = {
   id: "T27",
   title: "10 workers of one process start and stop 50 times each, at random",
   ci: true,
-  run: async ({ random, size, database: open }) => {
+  run: async ({ random, size, ci, database: open }) => {
     await using database = await open();
     await using load = feed(database, {
       workOf: () => ({ deed: "return", ms: random.integer(0, 40) }),
@@ -36,7 +37,7 @@ export const t27: ChaosTest = {
       connectionString: database.connectionString,
       seed: random.integer(0, 1_000_000),
       loops: 10,
-      warmUp: WARM_UP,
+      warmUp: ci ? 0 : WARM_UP,
       rounds: size(50 - WARM_UP, 6),
     };
     await using child = startChild<StartStopResult>("start-stop", order, STEADY);
@@ -57,7 +58,7 @@ export const t27: ChaosTest = {
         slowestStopMs: atMost(5_000),
         badEnds: is(0),
         badExits: is(0),
-        heapGrowth: atMost(BYTES_A_WORKER * order.loops * order.rounds),
+        ...(ci ? {} : { heapGrowth: atMost(BYTES_A_WORKER * order.loops * order.rounds) }),
         listenersLeft: is(0),
         handlesLeft: is(0),
         backendsLeft: is(0),

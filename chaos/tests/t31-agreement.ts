@@ -33,7 +33,7 @@ export const t31: ChaosTest = {
   title: "random sequences of calls to Postgres and to the memory store",
   ci: true,
   run: async ({ size, random, database: open }) => {
-    const sequences = size(2_000, 150);
+    const sequences = size(2_000, 120);
     const lane = async (): Promise<Figures> => {
       await using database = await open();
       const store = openStore(database.connectionString);
