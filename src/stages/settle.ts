@@ -46,7 +46,7 @@ export function settleStage(setup: SettleSetup): OperatorFunction<Ended, Arrival
 
 /**
  * Writes outcomes once, trying again while that fails, and reports each; what is not written when it is
- * given up is reported as `leaked`.
+ * given up is reported as `leaked`. Attempts without an outcome to write are reported with the others.
  */
 export function writeOutcomes(setup: SettleSetup, ended: readonly Ended[]): Observable<Arrival> {
   const written = ended.filter(isWritten);
@@ -95,7 +95,7 @@ export function writeOutcomes(setup: SettleSetup, ended: readonly Ended[]): Obse
     }),
     takeUntil(setup.giveUp$),
   );
-  const givenUp$ = defer(() => (answered ? EMPTY : from(written.map(unsettled))));
+  const givenUp$ = defer(() => (answered ? EMPTY : from(ended.flatMap(unsettled))));
   return concat(write$, givenUp$);
 }
 
@@ -107,8 +107,10 @@ function lengthOf({ outcome, progress = "" }: Ended): number {
   return progress.length + message.length + stack.length;
 }
 
-function unsettled({ job }: Ended): WorkerEvent {
-  return { type: "leaked", job: jobRef(job), reason: "unsettled" };
+/** What there is to report of an attempt when the write is given up that it was to be reported with. */
+function unsettled(end: Ended): WorkerEvent | [] {
+  if (!isWritten(end)) return eventOf(end, false) ?? [];
+  return { type: "leaked", job: jobRef(end.job), reason: "unsettled" };
 }
 
 type Written = Ended & { readonly outcome: Settlement["outcome"] };

@@ -1,4 +1,4 @@
-import { NEVER, map, mergeMap, of, throwError, timer } from "rxjs";
+import { NEVER, ReplaySubject, map, mergeMap, of, throwError, timer } from "rxjs";
 import type { Observable } from "rxjs";
 import { describe, expect, it } from "vitest";
 import type { Ended, Outcome } from "../../../src/core/outcome.ts";
@@ -18,8 +18,11 @@ function succeeded(id: string, kept?: string): Ended {
   return ended(id, { type: "succeeded", result: id, ...(kept === undefined ? {} : { kept }) });
 }
 
-/** The stage over a store that answers as is told, and the ids that each write had. */
-function stage(answer: (settlements: readonly Settlement[]) => Observable<Settled>) {
+/** The stage over a store that answers as is told until it is given up, and the ids that each write had. */
+function stage(
+  answer: (settlements: readonly Settlement[]) => Observable<Settled>,
+  giveUp$: Observable<unknown> = NEVER,
+) {
   const writes: string[] = [];
   const run = settleStage({
     settle: (settlements) => {
@@ -27,7 +30,7 @@ function stage(answer: (settlements: readonly Settlement[]) => Observable<Settle
       return answer(settlements);
     },
     delayMs: () => 5,
-    giveUp$: NEVER,
+    giveUp$,
     dueIn: () => undefined,
   });
   return { run, writes };
@@ -41,7 +44,33 @@ const ids = mergeMap((event: unknown) =>
   of((event as { readonly job?: { readonly id: string } }).job?.id ?? "F"),
 );
 
+/** Events by the id of their job and what they tell of it. */
+const told = map((event: unknown) => {
+  const { type, job } = event as { readonly type: string; readonly job: { readonly id: string } };
+  return `${job.id} ${type}`;
+});
+
 describe("settleStage", () => {
+  it("tells of each attempt when it is given up, also of those that had nothing to be written", () => {
+    withMarbles(({ hot, expectObservable }) => {
+      const giveUp$ = new ReplaySubject<unknown>(1);
+      hot("------g").subscribe(giveUp$);
+      const { run } = stage(() => NEVER, giveUp$);
+      const values = {
+        a: succeeded("a"),
+        b: succeeded("b"),
+        c: ended("c", { type: "abandoned", reason: "lease-lost" }),
+      };
+      const ended$ = hot("-abc---------|", values);
+      const event$ = "    ------(ABC)--|";
+      expectObservable(ended$.pipe(run, told)).toBe(event$, {
+        A: "a leaked",
+        B: "b leaked",
+        C: "c lease-lost",
+      });
+    });
+  });
+
   it("writes what gathered together, where it fits into one write", () => {
     const { run, writes } = stage(accepted);
     withMarbles(({ hot, expectObservable }) => {
