@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
+import pg from "pg";
 import { openServer } from "../../examples/open-server.ts";
+import { createClient } from "../../src/index.ts";
 import { inServer, urlOf } from "../support/postgres-server.ts";
 
 /** An empty database, gone when it is disposed of. */
@@ -17,6 +19,23 @@ export async function freshDatabase(): Promise<FreshDatabase> {
     [Symbol.asyncDispose]: async () => {
       await inServer(server.connectionString, `drop database "${name}" with (force)`);
       await server[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Makes one with the tables of the library, and connects to it. */
+export async function migratedDatabase(): Promise<AsyncDisposable & { readonly db: pg.Client }> {
+  const database = await freshDatabase();
+  const { connectionString } = database;
+  await using client = createClient({ connectionString, jobs: {}, logger: false });
+  await client.migrate();
+  const db = new pg.Client({ connectionString });
+  await db.connect();
+  return {
+    db,
+    [Symbol.asyncDispose]: async () => {
+      await db.end();
+      await database[Symbol.asyncDispose]();
     },
   };
 }

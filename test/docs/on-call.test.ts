@@ -1,10 +1,8 @@
-import pg from "pg";
 import { describe, expect, it } from "vitest";
-import { createClient } from "../../src/index.ts";
 import { LEVELS } from "../../src/log.ts";
 import { grantsSql } from "../../src/postgres/grants.ts";
 import { codeBlocks, readDocument, tableRows } from "./document.ts";
-import { freshDatabase } from "./fresh-database.ts";
+import { migratedDatabase } from "./fresh-database.ts";
 
 const text = readDocument("docs/on-call.md");
 const blocks = codeBlocks(text, "sql");
@@ -35,22 +33,14 @@ describe("docs/on-call.md", () => {
   });
 
   it("has SQL that runs with the rights of the admin role, and writes nothing", async () => {
-    await using database = await freshDatabase();
-    const { connectionString } = database;
-    await using client = createClient({ connectionString, jobs: {}, logger: false });
-    await client.migrate();
-    const db = new pg.Client({ connectionString });
-    await db.connect();
-    try {
-      // Roles belong to the whole server: what is tried is taken back.
-      await db.query("begin");
-      await db.query(`create role mill_paged; ${grantsSql("millrace", { admin: "mill_paged" })}`);
-      await db.query("set local role mill_paged; set transaction read only");
-      for (const block of blocks) await db.query(block);
-      await db.query("rollback");
-      expect(blocks.length).toBeGreaterThan(5);
-    } finally {
-      await db.end();
-    }
+    await using database = await migratedDatabase();
+    const { db } = database;
+    // Roles belong to the whole server: what is tried is taken back.
+    await db.query("begin");
+    await db.query(`create role mill_paged; ${grantsSql("millrace", { admin: "mill_paged" })}`);
+    await db.query("set local role mill_paged; set transaction read only");
+    for (const block of blocks) await db.query(block);
+    await db.query("rollback");
+    expect(blocks.length).toBeGreaterThan(5);
   }, 30_000);
 });

@@ -4,7 +4,7 @@ import { filter, firstValueFrom } from "rxjs";
 import { createClient, payload } from "../../src/index.ts";
 import { DEFAULT_ROLES, ROLE_KINDS, grantsSql } from "../../src/postgres/grants.ts";
 import { codeBlocks, readDocument } from "./document.ts";
-import { freshDatabase } from "./fresh-database.ts";
+import { freshDatabase, migratedDatabase } from "./fresh-database.ts";
 
 const blocks = codeBlocks(readDocument("docs/postgres.md"), "sql");
 const signature = blocks.find((block) => block.startsWith("millrace.enqueue(")) ?? "";
@@ -30,35 +30,27 @@ describe("docs/postgres.md", () => {
   });
 
   it("has SQL that runs, a signature that is the function's, and a trigger that enqueues", async () => {
-    await using database = await freshDatabase();
-    const { connectionString } = database;
-    await using client = createClient({ connectionString, jobs: {}, logger: false });
-    await client.migrate();
-    const db = new pg.Client({ connectionString });
-    await db.connect();
-    try {
-      // Roles belong to the whole server: what is tried is taken back.
-      await db.query("begin");
-      await db.query(rights);
-      await db.query("rollback");
+    await using database = await migratedDatabase();
+    const { db } = database;
+    // Roles belong to the whole server: what is tried is taken back.
+    await db.query("begin");
+    await db.query(rights);
+    await db.query("rollback");
 
-      await db.query("create table orders (id int primary key)");
-      for (const block of others) await db.query(block);
-      await db.query("insert into orders values (7)");
-      const jobs = await db.query<{ kind: string; source: string }>(
-        "select kind, source from millrace.pending",
-      );
-      expect(jobs.rows).toEqual([{ kind: "confirm", source: "7" }]);
+    await db.query("create table orders (id int primary key)");
+    for (const block of others) await db.query(block);
+    await db.query("insert into orders values (7)");
+    const jobs = await db.query<{ kind: string; source: string }>(
+      "select kind, source from millrace.pending",
+    );
+    expect(jobs.rows).toEqual([{ kind: "confirm", source: "7" }]);
 
-      const { rows } = await db.query<{ text: string }>(
-        `select format('millrace.enqueue(%s) returns %s',
-                  pg_get_function_arguments(oid), pg_get_function_result(oid)) as text
-           from pg_proc where oid = 'millrace.enqueue'::regproc`,
-      );
-      expect(plain(signature)).toBe(plain(rows[0]?.text ?? ""));
-    } finally {
-      await db.end();
-    }
+    const { rows } = await db.query<{ text: string }>(
+      `select format('millrace.enqueue(%s) returns %s',
+                pg_get_function_arguments(oid), pg_get_function_result(oid)) as text
+         from pg_proc where oid = 'millrace.enqueue'::regproc`,
+    );
+    expect(plain(signature)).toBe(plain(rows[0]?.text ?? ""));
   }, 30_000);
 
   it("finds jobs whose queue nobody drains, and those whose kind nobody handles", async () => {
