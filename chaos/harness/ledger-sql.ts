@@ -196,9 +196,9 @@ select coalesce(sum(abs(coalesce(e.n, 0) - coalesce(c.n, 0))), 0)::int as "misto
 /**
  * What Postgres refused, by what was refused; of heartbeats those that met their own lease. An outcome that is
  * refused because the handler had completed the job itself is none of that, nor progress that the outcome of
- * the same claim overtook. For each claim that was refused
- * its worker must have told of one `lease-lost`, or that it is `unsettled`; what is missing is untold. A worker that hears of its lost
- * lease in time sends nothing, and tells of `lease-lost` as well.
+ * the same claim overtook. For each claim that was refused its worker must have told of one `lease-lost`, or
+ * that it is `unsettled`; what is missing is untold. A worker that hears of its lost lease in time sends
+ * nothing, and tells of `lease-lost` as well.
  */
 export const REFUSALS_SQL = `
 with refused as (
