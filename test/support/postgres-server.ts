@@ -21,7 +21,13 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const server =
     given === undefined
       ? await startEmbeddedPostgres({
-          settings: { fsync: "off", max_connections: "300", max_prepared_transactions: "10" },
+          settings: {
+            fsync: "off",
+            max_connections: "300",
+            max_prepared_transactions: "10",
+            // `drop database` waits for connections that stand still while they log in (60 s by default).
+            authentication_timeout: "10s",
+          },
         })
       : undefined;
   const serverUrl = server?.connectionString ?? given ?? "";
