@@ -21,6 +21,11 @@ export interface Findings {
   readonly isUnfinished: () => boolean;
   /** Whether claims keep coming back empty. */
   readonly findsNothing: () => boolean;
+  /**
+   * In how many milliseconds to claim again, because the last claim brought all behind the mark and did not
+   * look before it. `undefined`: the next wake-up is early enough.
+   */
+  readonly againInMs: () => number | undefined;
 }
 
 /** Makes the findings of a lane: none. */
@@ -29,19 +34,19 @@ export function createFindings(): Findings {
   let moreMayWait = false;
   let unfinished = false;
   let emptyClaims = 0;
+  let againInMs: number | undefined;
   return {
     claiming: ({ limit, startLimit }) => {
       const { after, landed } = mark.claiming(limit > startLimit);
       return {
         after,
         landed: (jobs) => {
-          const isFull = jobs.length >= limit;
-          landed(jobs, isFull);
-          // What stands before the mark was not looked at.
-          unfinished = isFull || after !== undefined;
+          unfinished = jobs.length >= limit;
+          const fromFirstInMs = landed(jobs, unfinished);
+          againInMs = after === undefined || unfinished ? undefined : fromFirstInMs;
           // Of jobs that a worker died with, a claim brings only some.
           moreMayWait = unfinished || jobs.some(({ crashes }) => crashes > 0);
-          emptyClaims = jobs.length > 0 ? 0 : emptyClaims + Number(!unfinished);
+          emptyClaims = jobs.length > 0 ? 0 : emptyClaims + 1;
         },
       };
     },
@@ -51,5 +56,6 @@ export function createFindings(): Findings {
     moreMayWait: () => moreMayWait,
     isUnfinished: () => unfinished,
     findsNothing: () => emptyClaims >= EMPTY_CLAIMS,
+    againInMs: () => againInMs,
   };
 }

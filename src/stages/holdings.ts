@@ -26,6 +26,8 @@ export interface Holdings {
   readonly isAhead: () => boolean;
   /** Whether claims keep coming back empty. */
   readonly findsNothing: () => boolean;
+  /** In how many milliseconds to claim again: see `Findings`. */
+  readonly againInMs: () => number | undefined;
   /** Begins a job. Answers with what to call when it has ended; `undefined` if it was given back. */
   readonly begin: (job: ClaimedJob) => (() => void) | undefined;
   /** Lets all go that has not begun, and answers with it. */
@@ -76,6 +78,7 @@ export function createHoldings(concurrency: number, prefetchLimit: number): Hold
     moreMayWait: () => findings.moreMayWait(),
     isAhead: () => ahead,
     findsNothing: () => findings.findsNothing(),
+    againInMs: () => findings.againInMs(),
     begin: (job) => {
       const early = unstarted.get(job);
       if (early === undefined) return undefined;

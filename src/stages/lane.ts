@@ -157,6 +157,16 @@ export function lane(setup: LaneSetup): OperatorFunction<WakeUp, Step> {
           takeUntil(stop$),
         );
 
+      // What stands before the mark is looked for when it is time, whoever else claims meanwhile.
+      const again = (batch$: Observable<ClaimedBatch>): Observable<never> =>
+        batch$.pipe(
+          map(() => held.againInMs()),
+          switchMap((ms) => (ms === undefined ? EMPTY : timer(ms))),
+          tap(() => freed$.next()),
+          ignoreElements(),
+          takeUntil(stop$),
+        );
+
       // More capacity is a wake-up. With less, what runs goes on, and what has not begun is given back.
       const capacity$ = setup.capacity$.pipe(tap(held.resize), takeUntil(stop$), share());
 
@@ -166,6 +176,7 @@ export function lane(setup: LaneSetup): OperatorFunction<WakeUp, Step> {
         connect((claimed$) => {
           const batch$ = claimed$.pipe(filter(isBatch));
           return merge(
+            again(batch$),
             claimed$.pipe(filter(isReport)),
             batch$.pipe(
               filter(({ jobs }) => jobs.length > 0),

@@ -1,5 +1,7 @@
-import { delay, from, map, mergeMap, tap, timer } from "rxjs";
+import { Subject, asyncScheduler, delay, from, map, mergeMap, tap, timer } from "rxjs";
 import { describe, expect, it } from "vitest";
+import { wakeUp } from "../../src/core/arrival.ts";
+import type { Arrival } from "../../src/core/arrival.ts";
 import type { NewJob } from "../../src/core/job.ts";
 import type { Claim, ClaimRequest, Store } from "../../src/core/store.ts";
 import type { Handler } from "../../src/stages/handler.ts";
@@ -153,4 +155,48 @@ describe("a job before the mark", () => {
       });
     },
   );
+});
+
+describe("an urgent job that comes to stand before the mark while no job waits behind it", () => {
+  const sent: [ms: number, begin: string, ids: readonly string[]][] = [];
+  const run = (lastAt: number, last: readonly Partial<NewJob>[]): void => {
+    sent.length = 0;
+    const around = (store: MemoryStore): Store =>
+      slowFromFirst(store, ({ after }, ids) =>
+        sent.push([asyncScheduler.now(), after === undefined ? "first" : "behind", ids]),
+      );
+    const notify$ = new Subject<Arrival>();
+    const settings = { pollIntervalMs: 60_000 };
+    const handlers = { work: () => undefined };
+    inVirtualTime({ handlers, around, settings, notify$ }, ({ store, at, run: runUntil }) => {
+      const enqueue = (enqueued: readonly Partial<NewJob>[]): void => {
+        store.enqueue(enqueued.map(aNewJob));
+        notify$.next(wakeUp(["default"]));
+      };
+      for (const ms of [0, 100, 200]) at(ms, () => enqueue([{}]));
+      at(lastAt, () => enqueue(last));
+      runUntil(10_000);
+    });
+  };
+  /** Two from the first place say how slow they are: the second lands at 150, 50 ms after it was sent. */
+  const BEFORE = [
+    [0, "first", ["1"]],
+    [100, "first", ["2"]],
+    [200, "behind", ["3"]],
+  ];
+
+  it("is claimed at once after a claim that brought nothing", () => {
+    run(400, [{ priority: -1 }]);
+    expect(sent).toEqual([...BEFORE, [400, "behind", []], [405, "first", ["4"]]]);
+  });
+
+  it("is claimed three times the excess after the last look there at the earliest, for a quarter of the time", () => {
+    run(250, [{ priority: -1 }]);
+    expect(sent).toEqual([...BEFORE, [250, "behind", []], [300, "first", ["4"]]]);
+  });
+
+  it("is claimed nine times the excess after the last look there, if that claim brought others", () => {
+    run(400, [{}, { priority: -1 }]);
+    expect(sent).toEqual([...BEFORE, [400, "behind", ["4"]], [600, "first", ["5"]]]);
+  });
 });

@@ -143,11 +143,23 @@ describe("claim", () => {
   });
 });
 
+describe("promote", () => {
+  it.each([["empty", (): void => undefined] as const, ["full", fill] as const])(
+    "looks for work from the end of a queue that is %s, for dead rows gather at its begin",
+    async (_, prepare) => {
+      await prepare();
+      expect((await planOf("promote")).backward).toEqual(["pending_claim"]);
+    },
+  );
+});
+
 interface Plan {
   /** Every index that the plan uses. */
   readonly indexes: readonly string[];
   /** What each scan of an index looks for there: `index: condition`. */
   readonly conditions: readonly string[];
+  /** The indexes that it reads from their end. */
+  readonly backward: readonly string[];
   /** Every table of jobs or workers that it reads from end to end. */
   readonly readsWhole: readonly string[];
   /** How often it gathers all entries of an index of `pending` before it takes the first. */
@@ -165,6 +177,7 @@ interface Node {
   readonly "Index Name"?: string;
   readonly "Relation Name"?: string;
   readonly "Index Cond"?: string;
+  readonly "Scan Direction"?: string;
   readonly "Join Filter"?: string;
   readonly "Total Cost": number;
   readonly Plans?: readonly Node[];
@@ -192,6 +205,9 @@ async function planOfText(text: string, parameters: readonly string[], ordered =
       indexes: nodes.flatMap((node) => node["Index Name"] ?? []),
       conditions: nodes.flatMap((node) =>
         node["Index Cond"] === undefined ? [] : [`${node["Index Name"]}: ${node["Index Cond"]}`],
+      ),
+      backward: nodes.flatMap((node) =>
+        node["Scan Direction"] === "Backward" ? (node["Index Name"] ?? []) : [],
       ),
       readsWhole: nodes
         .filter((node) => node["Node Type"] === "Seq Scan")

@@ -109,7 +109,9 @@ export const takeOver = (schema: string): string => `${CLAIMED}
  * that others hold, and given out fairly among the queues.
  *
  * - A statement does not see what its own parts insert: the moved rows count as work themselves.
- * - Whether a queue has work is asked in the order of the index, or Postgres fetches all its entries.
+ * - Whether a queue has work is asked in the order of the index, or Postgres fetches all its entries, and
+ *   from its end: what was worked off and cannot be removed yet stands at the begin. (Measured behind 800,000
+ *   such rows, with 1,000 that wait: 1.4 ms instead of 150.)
  * - `clock_timestamp()` is asked once, in a subquery, or no index could serve the comparison.
  */
 export const promote = (schema: string): string => `
@@ -130,7 +132,7 @@ select array(
          select u.queue from unnest($2::text[]) as u (queue)
           where exists (select from due d where d.queue = u.queue and d.kind = any($3::text[]))
              or (select true from ${schema}.pending p where p.queue = u.queue and p.kind = any($3::text[])
-                  order by p.priority, p.id limit 1)
+                  order by p.priority desc, p.id desc limit 1)
        ) as ready_queues,
        case when exists (select from due d group by d.queue having count(*) >= (select most from moment))
             then 0
