@@ -101,10 +101,7 @@ export function createHoldings(concurrency: number, prefetchLimit: number): Hold
     letGo: (job) => {
       if (unstarted.delete(job)) slots.giveBack(1);
     },
-    someWait: (jobs = unstarted.keys()) => {
-      for (const job of jobs) if (unstarted.get(job) === true) return true;
-      return false;
-    },
+    someWait: (jobs = unstarted.keys()) => [...jobs].some((job) => unstarted.get(job) === true),
     stalled: (ms) => slots.stalled(ms),
     resize: (capacity) => slots.resize(capacity),
     isTooMuch: () => slots.excess() > 0,
