@@ -157,7 +157,7 @@ export function lane(setup: LaneSetup): OperatorFunction<WakeUp, Step> {
           takeUntil(stop$),
         );
 
-      // What stands before the mark is looked for when it is time, whoever else claims meanwhile.
+      // What stands before the mark is looked for when it is time. A later claim says anew whether and when.
       const again = (batch$: Observable<ClaimedBatch>): Observable<never> =>
         batch$.pipe(
           map(() => held.againInMs()),

@@ -1,6 +1,8 @@
 import type { ClaimedJob } from "../core/job.ts";
 import type { Place } from "../core/store.ts";
 import { monotonicClock } from "../rx/monotonic-clock.ts";
+import { createFirstLooks } from "./first-looks.ts";
+import { createMarkPlace } from "./mark-place.ts";
 
 /**
  * Where in the order of a queue its claims go on.
@@ -16,19 +18,10 @@ import { monotonicClock } from "../rx/monotonic-clock.ts";
  * - and when a claim behind the mark brought nothing, for the job of a wake-up may stand before it; then
  *   that is a quarter of the time at most.
  *
- * So a job that comes to stand before the mark (it is urgent, was retried, released or recovered) is
- * brought by the next claim or the one after, or in a lane that is kept busy and claims ahead by the first
- * that is sent when that time, five seconds at most, is over. What was claimed until then begins before it,
- * as all does that is claimed ahead. A claim is also late because the thread was busy, so two of each have
- * to agree.
- *
- * ```text
- * from the first place   F F           F    F F F F     excess of F: 1 ms, 1 ms, 0 ms
- * behind the mark           m m m m m m  m m            for 9 ms each, then none
- * ```
- *
- * Ids are drawn before a job is enqueued for good, so one may be there later than those behind it. For
- * this the mark follows the last job half a second later.
+ * So a job that comes to stand before the mark (it is urgent, was delayed, waited for others, was retried,
+ * released or recovered) is brought by the next claim, or in a lane that claims ahead when that time, five
+ * seconds at most, is over. What was claimed until then begins before it, as all does that is claimed
+ * ahead.
  */
 export interface Mark {
   /**
@@ -44,78 +37,24 @@ export interface Mark {
  */
 type Landed = (jobs: readonly ClaimedJob[], isFull: boolean) => number;
 
-/** Where the mark stands, where it will stand after the next turn, and behind the last job. */
-type Places = readonly [mark: Place, coming: Place, newest: Place];
-
-/** For how many times its excess a claim from the first place is not made again. */
-const REST = 9;
-
-/** And for how many times, if a claim behind the mark brought nothing. */
-const REST_IF_EMPTY = 3;
-
-/** The longest time between two of them, in milliseconds. */
-const MAX_REST_MS = 5_000;
-
-/** The time between two turns, in milliseconds: the mark follows the last job after one to two of them. */
-const TURN_MS = 500;
-
 /** Makes the mark of a lane: none. */
 export function createMark(): Mark {
   const now = monotonicClock();
-  let places: Places | undefined;
-  let turnedAt = -Infinity;
-  let firstMs: readonly number[] = [];
-  let behindMs: readonly number[] = [];
-  /** From when on a claim begins at the first place, and from when on if a claim behind the mark brought nothing. */
-  let fromFirstAt = -Infinity;
-  let ifEmptyAt = -Infinity;
+  const { place, claimed } = createMarkPlace();
+  const looks = createFirstLooks();
   return {
     claiming: (isAhead) => {
       const sentAt = now();
-      const after = isAhead && sentAt < fromFirstAt ? places?.[0] : undefined;
+      const after = isAhead && sentAt < looks.dueAt() ? place() : undefined;
+      if (after === undefined) looks.sent(sentAt);
       const landed: Landed = (jobs, isFull) => {
-        const landedAt = now();
-        const ms = landedAt - sentAt;
-        if (after !== undefined) {
-          behindMs = [...behindMs, ms].slice(-2);
-          if (jobs.length === 0) fromFirstAt = Math.min(fromFirstAt, ifEmptyAt);
-        } else {
-          firstMs = [...firstMs, ms].slice(-2);
-          const excessMs = firstMs.length === 2 ? excess(firstMs, behindMs) : 0;
-          fromFirstAt = landedAt + Math.min(MAX_REST_MS, REST * excessMs);
-          ifEmptyAt = landedAt + Math.min(MAX_REST_MS, REST_IF_EMPTY * excessMs);
-        }
-        const isTurn = landedAt - turnedAt >= TURN_MS;
-        if (isTurn) turnedAt = landedAt;
-        if (isTurn && places !== undefined) places = [places[1], places[2], places[2]];
-        const last = placeOf(jobs.at(-1));
-        if (last !== undefined) places = moved(places ?? [last, last, last], last, isFull);
-        return Math.max(0, fromFirstAt - landedAt);
+        const at = now();
+        if (after === undefined) looks.landed(at, at - sentAt);
+        else looks.landedBehind(at, at - sentAt, jobs.length === 0);
+        claimed(jobs, isFull, at);
+        return Math.max(0, looks.dueAt() - at);
       };
       return { after, landed };
     },
   };
-}
-
-/**
- * Between where a claim began and its last job nothing waits any more. Behind that, more does if the claim
- * was full, so the mark stands before it.
- */
-function moved([mark, coming, newest]: Places, last: Place, isFull: boolean): Places {
-  if (!isFull) return [mark, coming, isBefore(newest, last) ? last : newest];
-  return [isBefore(last, mark) ? last : mark, isBefore(last, coming) ? last : coming, last];
-}
-
-function isBefore(a: Place, b: Place): boolean {
-  return a.priority === b.priority ? BigInt(a.id) < BigInt(b.id) : a.priority < b.priority;
-}
-
-/** By how many milliseconds the quicker of two claims is slower than the slower of two others, at least 0. */
-function excess(firstMs: readonly number[], behindMs: readonly number[]): number {
-  return Math.max(0, Math.min(...firstMs) - Math.max(0, ...behindMs));
-}
-
-/** A job that a worker died with is claimed before its turn. */
-function placeOf(job: ClaimedJob | undefined): Place | undefined {
-  return job === undefined || job.crashes > 0 ? undefined : { priority: job.priority, id: job.id };
 }

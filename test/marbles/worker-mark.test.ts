@@ -190,7 +190,7 @@ describe("an urgent job that comes to stand before the mark while no job waits b
     expect(sent).toEqual([...BEFORE, [400, "behind", []], [405, "first", ["4"]]]);
   });
 
-  it("is claimed three times the excess after the last look there at the earliest, for a quarter of the time", () => {
+  it("is claimed three times the excess after the last look there, after a claim that brought nothing", () => {
     run(250, [{ priority: -1 }]);
     expect(sent).toEqual([...BEFORE, [250, "behind", []], [300, "first", ["4"]]]);
   });

@@ -111,7 +111,7 @@ export const takeOver = (schema: string): string => `${CLAIMED}
  * - A statement does not see what its own parts insert: the moved rows count as work themselves.
  * - Whether a queue has work is asked in the order of the index, or Postgres fetches all its entries, and
  *   from its end: what was worked off and cannot be removed yet stands at the begin. (Measured behind 800,000
- *   such rows, with 1,000 that wait: 1.4 ms instead of 150.)
+ *   such rows: 1.4 ms instead of 150 with 1,000 that wait. With none it takes as long from either end.)
  * - `clock_timestamp()` is asked once, in a subquery, or no index could serve the comparison.
  */
 export const promote = (schema: string): string => `

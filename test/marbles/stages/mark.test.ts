@@ -69,23 +69,19 @@ describe("the mark of a lane", () => {
     expect(begun.indexOf("first", 2)).toBe(52);
   });
 
-  it("follows the last job after half a second to a second, for what is committed late", () => {
-    const claims = numbered(Array.from({ length: 20 }, () => ({ ms: 100, firstMs: 9_000 })));
-    expect(begunAt(claims).slice(2)).toEqual([
-      ...Array.from({ length: 10 }, () => "0/1"),
-      ...Array.from({ length: 5 }, () => "0/6"),
-      ...Array.from({ length: 3 }, () => "0/11"),
-    ]);
+  it("is used again five seconds after a claim behind it that was late", () => {
+    const late = [{ ms: 100 }, { ms: 100 }, { ms: 5 }, { ms: 950 }];
+    const claims = numbered([...late, ...Array.from({ length: 60 }, () => ({ ms: 5, firstMs: 100 }))]);
+    const begun = begunAt(claims);
+    // By then 51 claims have begun at the first place, in 5,100 ms.
+    expect(begun.slice(4).findIndex((begin) => begin !== "first")).toBe(51);
   });
 
-  it("stays where it is after a claim that was not full, for all before its last job is claimed", () => {
-    const claims = numbered([{ ms: 9 }, { ms: 9 }, { ms: 1, priority: -1, isFull: false }, { ms: 1 }]);
-    expect(begunAt(claims)).toEqual(["first", "first", "0/1", "0/1"]);
-  });
-
-  it("goes back to the last job of a full claim, behind which more such jobs may wait", () => {
-    const claims = numbered([{ ms: 9 }, { ms: 9 }, { ms: 1, priority: -1, isAhead: false }, { ms: 1 }]);
-    expect(begunAt(claims)).toEqual(["first", "first", "first", "-1/3"]);
+  it("is used after a claim from the first place that failed, for that may have taken too long", () => {
+    const mark = createMark();
+    mark.claiming(true).landed([claimedJob({ id: "7" })], true);
+    mark.claiming(true);
+    expect(mark.claiming(true).after).toEqual({ priority: 0, id: "7" });
   });
 
   it("is not used by a claim for free slots only", () => {

@@ -1,0 +1,60 @@
+/**
+ * When claims begin at the first place of a queue, by what that costs: a claim from there steps over dead
+ * rows that one behind the mark does not see. Times are in milliseconds of one clock.
+ *
+ * ```text
+ * from the first place   F F           F    F F F F     excess of F: 1 ms, 1 ms, 0 ms
+ * behind the mark           m m m m m m  m m            for 9 ms each, then none
+ * ```
+ */
+export interface FirstLooks {
+  /** From when on a claim begins at the first place. */
+  readonly dueAt: () => number;
+  /** A claim from the first place is sent. If it fails, for it takes too long, the next begins behind the mark. */
+  readonly sent: (at: number) => void;
+  /** It landed, after so many milliseconds. */
+  readonly landed: (at: number, ms: number) => void;
+  /** A claim behind the mark landed, and may have brought nothing. */
+  readonly landedBehind: (at: number, ms: number, isEmpty: boolean) => void;
+}
+
+/** For how many times its excess a claim from the first place is not made again. */
+const REST = 9;
+
+/** And for how many times, if a claim behind the mark brought nothing. */
+const REST_IF_EMPTY = 3;
+
+/** The longest time between two of them, in milliseconds, and for how long it counts what others took. */
+const MAX_REST_MS = 5_000;
+
+/** Makes it. The first two claims begin at the first place. */
+export function createFirstLooks(): FirstLooks {
+  let firstMs: readonly number[] = [];
+  let behindMs: readonly number[] = [];
+  let behindAt = -Infinity;
+  let dueAt = -Infinity;
+  let dueIfEmptyAt = -Infinity;
+  return {
+    dueAt: () => dueAt,
+    sent: (at) => {
+      dueAt = at + MAX_REST_MS;
+    },
+    landed: (at, ms) => {
+      firstMs = [...firstMs, ms].slice(-2);
+      if (at - behindAt > MAX_REST_MS) behindMs = [];
+      const excessMs = firstMs.length < 2 ? 0 : excess(firstMs, behindMs);
+      dueAt = at + Math.min(MAX_REST_MS, REST * excessMs);
+      dueIfEmptyAt = at + Math.min(MAX_REST_MS, REST_IF_EMPTY * excessMs);
+    },
+    landedBehind: (at, ms, isEmpty) => {
+      behindMs = [...behindMs, ms].slice(-2);
+      behindAt = at;
+      if (isEmpty) dueAt = Math.min(dueAt, dueIfEmptyAt);
+    },
+  };
+}
+
+/** By how many milliseconds the quicker of two claims is slower than the slower of two others, at least 0: one may be late because the thread was busy. */
+function excess(firstMs: readonly number[], behindMs: readonly number[]): number {
+  return Math.max(0, Math.min(...firstMs) - Math.max(0, ...behindMs));
+}
