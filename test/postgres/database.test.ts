@@ -92,12 +92,17 @@ describe("openPool", () => {
   it("plans once for all values where it is told to, beside the options of the app", async () => {
     const settings = {
       name: "",
-      text: "select current_setting('plan_cache_mode') as plans, current_setting('search_path') as path",
+      text: `select current_setting('plan_cache_mode') as plans, current_setting('search_path') as path,
+                    current_setting('enable_bitmapscan') as bitmaps`,
     };
     const own = { options: "-c search_path=pg_catalog" };
     const { run } = database.open({ ...own, plansOnce: true });
-    expect(await run(settings)).toEqual([{ plans: "force_generic_plan", path: "pg_catalog" }]);
-    expect(await database.open(own).run(settings)).toEqual([{ plans: "auto", path: "pg_catalog" }]);
+    expect(await run(settings)).toEqual([
+      { plans: "force_generic_plan", path: "pg_catalog", bitmaps: "off" },
+    ]);
+    expect(await database.open(own).run(settings)).toEqual([
+      { plans: "auto", path: "pg_catalog", bitmaps: "on" },
+    ]);
   });
 
   it("sends nothing that a transaction pooler refuses, where it is told of one", async () => {
