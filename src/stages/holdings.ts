@@ -35,7 +35,7 @@ export interface Holdings {
   /** Lets one go. */
   readonly letGo: (job: ClaimedJob) => void;
   /** Whether any of these was claimed ahead and has not begun; of all that are held, if none are given. */
-  readonly someWait: (jobs?: Iterable<ClaimedJob>) => boolean;
+  readonly someWait: (jobs?: readonly ClaimedJob[]) => boolean;
   /** What was claimed ahead has waited for so many milliseconds. */
   readonly stalled: (ms: number) => void;
   /** Changes how many may run at once. */
@@ -101,7 +101,7 @@ export function createHoldings(concurrency: number, prefetchLimit: number): Hold
     letGo: (job) => {
       if (unstarted.delete(job)) slots.giveBack(1);
     },
-    someWait: (jobs = unstarted.keys()) => [...jobs].some((job) => unstarted.get(job) === true),
+    someWait: (jobs = [...unstarted.keys()]) => jobs.some((job) => unstarted.get(job) === true),
     stalled: (ms) => slots.stalled(ms),
     resize: (capacity) => slots.resize(capacity),
     isTooMuch: () => slots.excess() > 0,
