@@ -139,10 +139,11 @@ function enqueue(tables: Tables, jobs: readonly NewJob[]): readonly Entered[] {
   return drawn.map(({ job, id }) => {
     const standing = job.key === undefined ? undefined : idOfKey(tables, job.key);
     if (standing !== undefined) return { id: standing, inserted: false, dueInMs: undefined };
-    const runAt = Math.max(now(), job.runAt?.getTime() ?? now() + job.delayMs);
+    const at = now();
+    const runAt = Math.max(at, job.runAt?.getTime() ?? at + job.delayMs);
     const fresh = { attempt: 0, token: 0, crashes: 0, errors: [], progress: undefined };
-    enter(tables, { id, job, runAt, enqueuedAt: now(), ...fresh });
-    return { id, inserted: true, dueInMs: runAt - now() };
+    enter(tables, { id, job, runAt, enqueuedAt: at, ...fresh });
+    return { id, inserted: true, dueInMs: runAt - at };
   });
 }
 
