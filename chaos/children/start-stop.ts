@@ -90,7 +90,7 @@ async function main(order: StartStopOrder): Promise<void> {
       const worker = await client.spawnWorker({
         leaseDurationMs: 5_000,
         drainTimeoutMs: DRAIN_MS,
-        handlers: { work: (job) => sleep(job.payload.ms ?? 0) },
+        handlers: { work: (job, { signal }) => sleep(job.payload.ms ?? 0, undefined, { signal }) },
       });
       slowestStartMs = Math.max(slowestStartMs, performance.now() - startedAt);
       await sleep(random.integer(0, 60));

@@ -229,6 +229,11 @@ export interface Settlement extends Claim {
 export interface Settled {
   /** The ids whose outcome was written. The others were refused: their claim was gone. */
   readonly accepted: readonly string[];
+  /**
+   * Those of the refused of which nobody can tell whether an earlier try, whose answer was lost, wrote
+   * their outcome. Default: none.
+   */
+  readonly unsure?: readonly string[] | undefined;
   /** Queues in which children of these jobs became pending. */
   readonly readyQueues: readonly string[];
   /**

@@ -37,6 +37,7 @@ const GRANTS: Readonly<Record<RoleKind, readonly Grant[]>> = {
     ["select", "%.migrations"],
     ["select (id, state)", "%.jobs"],
     ["select, insert, update, delete", "%.pending, %.scheduled, %.claimed, %.workers"],
+    ["select, insert", "%.since_crash"],
     ["select, update, delete", "%.waiting"],
     ["select, delete", "%.dependencies, %.keys"],
     ["insert, select (ctid, expires_at, position, key), update (expires_at), delete", "%.completed"],

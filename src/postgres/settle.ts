@@ -15,13 +15,15 @@ type SettledRow = {
   readonly cancelled?: string | null;
 };
 
+type SettledBeforeRow = { readonly id: string; readonly is_sure: boolean };
+
 /**
  * Makes the function that settles.
  *
  * A connection that breaks may break after the commit and before its reply: cutting the reply of 50
  * inserts left all 50 committed. A caller that then tries again with the same array is refused,
  * because its first write took the claims away. That is found out: while the worker's lease stands,
- * nobody else can have taken them.
+ * nobody else can have taken them, unless Postgres crashed meanwhile and undid them.
  */
 export function settling(run: Run, sql: Statements): Settle {
   const uncertain = new WeakSet<readonly Settlement[]>();
@@ -38,10 +40,11 @@ export function settling(run: Run, sql: Statements): Settle {
     const refused = new Set(row.refused);
     const isRefused = ({ id, token }: Settlement): boolean => refused.has(`${id}:${token}`);
     const accepted = settlements.filter((settlement) => !isRefused(settlement)).map(({ id }) => id);
-    const before = uncertain.has(settlements)
-      ? await settledBefore(run, sql, { workerId, settlements: settlements.filter(isRefused) })
-      : [];
-    return { accepted: [...new Set([...accepted, ...before])], readyQueues, cancelled };
+    if (!uncertain.has(settlements)) return { accepted, readyQueues, cancelled };
+    const before = await settledBefore(run, sql, { workerId, settlements: settlements.filter(isRefused) });
+    const sure = before.filter(({ is_sure }) => is_sure).map(({ id }) => id);
+    const unsure = before.filter(({ is_sure }) => !is_sure).map(({ id }) => id);
+    return { accepted: [...new Set([...accepted, ...sure])], unsure, readyQueues, cancelled };
   };
 }
 
@@ -69,9 +72,8 @@ async function settledBefore(
   run: Run,
   sql: Statements,
   { workerId, settlements }: Batch,
-): Promise<readonly string[]> {
+): Promise<readonly SettledBeforeRow[]> {
   const ids = arrayLiteral(settlements.map(({ id }) => id));
   const gone = arrayLiteral(settlements.map(({ outcome }) => String(outcome.type === "succeeded")));
-  const rows = await run<{ id: string }>(sql.settledBefore, [workerId, ids, gone]);
-  return rows.map(({ id }) => id);
+  return run<SettledBeforeRow>(sql.settledBefore, [workerId, ids, gone]);
 }

@@ -35,7 +35,8 @@ export interface SettleSetup {
  * ```
  *
  * A refused outcome (its claim was gone) is reported as `lease-lost`, or as success when the
- * handler had completed the job itself. Children that became ready come out as wake-ups. Results that
+ * handler had completed the job itself, or as `leaked` when nobody can tell whether an earlier try wrote
+ * it. Children that became ready come out as wake-ups. Results that
  * are too large for one write are written in parts, one after the other.
  */
 export function settleStage(setup: SettleSetup): OperatorFunction<Ended, Arrival> {
@@ -59,19 +60,20 @@ export function writeOutcomes(setup: SettleSetup, ended: readonly Ended[]): Obse
   if (settlements.length === 0) return from(ended.flatMap((end) => eventOf(end, false) ?? []));
   let answered = false;
   const write$ = defer(() => setup.settle(settlements)).pipe(
-    mergeMap(({ accepted, readyQueues, cancelled }): Arrival[] => {
+    mergeMap(({ accepted, unsure = [], readyQueues, cancelled }): Arrival[] => {
       answered = true;
       const ids = new Set(accepted);
+      const unsureIds = new Set(unsure);
       const reasons = new Map(cancelled.map(({ id, reason }) => [id, reason]));
       const ready = new Set(readyQueues);
       const arrivals: Arrival[] = [];
       let heldSuspect = false;
       for (const end of ended) {
-        const reason = reasons.get(end.job.id);
+        const { id } = end.job;
+        const reason = reasons.get(id);
+        const told = unsureIds.has(id) ? unsettled(end) : eventOf(end, ids.has(id));
         const event: WorkerEvent | undefined =
-          reason === undefined
-            ? eventOf(end, ids.has(end.job.id))
-            : { type: "cancelled", job: jobRef(end.job), reason };
+          reason === undefined ? told : { type: "cancelled", job: jobRef(end.job), reason };
         if (end.job.crashes > 1) heldSuspect = true;
         if (event === undefined) continue;
         arrivals.push(event);
@@ -95,7 +97,7 @@ export function writeOutcomes(setup: SettleSetup, ended: readonly Ended[]): Obse
     }),
     takeUntil(setup.giveUp$),
   );
-  const givenUp$ = defer(() => (answered ? EMPTY : from(ended.flatMap(unsettled))));
+  const givenUp$ = defer(() => (answered ? EMPTY : from(ended.flatMap((end) => unsettled(end) ?? []))));
   return concat(write$, givenUp$);
 }
 
@@ -107,9 +109,9 @@ function lengthOf({ outcome, progress = "" }: Ended): number {
   return progress.length + message.length + stack.length;
 }
 
-/** What there is to report of an attempt when the write is given up that it was to be reported with. */
-function unsettled(end: Ended): WorkerEvent | [] {
-  if (!isWritten(end)) return eventOf(end, false) ?? [];
+/** What there is to report of an attempt when nobody will know whether its outcome was written. */
+function unsettled(end: Ended): WorkerEvent | undefined {
+  if (!isWritten(end)) return eventOf(end, false);
   return { type: "leaked", job: jobRef(end.job), reason: "unsettled" };
 }
 

@@ -2,6 +2,7 @@ import type pg from "pg";
 import { describe, expect, it } from "vitest";
 import type { Settlement } from "../../src/core/store.ts";
 import type { Run } from "../../src/postgres/database.ts";
+import { INTO, values } from "../../src/postgres/columns.ts";
 import { settling } from "../../src/postgres/settle.ts";
 import { statements } from "../../src/postgres/statements.ts";
 import type { Statement } from "../../src/postgres/statements/statement.ts";
@@ -35,6 +36,29 @@ function breaksAfterCommit(): Run {
     throw Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
   };
 }
+
+/** A connection that breaks once, before anything came to the server. */
+function breaksBeforehand(): Run {
+  const { run } = database.open();
+  let broken = false;
+  return async <Row extends pg.QueryResultRow>(
+    statement: Statement,
+    given?: readonly unknown[],
+  ): Promise<readonly Row[]> => {
+    if (broken) return run<Row>(statement, given);
+    broken = true;
+    throw Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
+  };
+}
+
+/** What a crash of Postgres leaves of claims that had not come to the disk. */
+const UNDO_CLAIMS = `
+with undone as (delete from millrace.claimed returning *)
+insert into millrace.pending (${INTO})
+select ${values("u", { attempt: "u.attempt - 1", token: "u.token - 1" })} from undone u`;
+
+/** What it does to an unlogged table: `test/system/outage.test.ts` sees a real one do so. */
+const CRASH = "truncate millrace.since_crash";
 
 async function claimed(
   on: Bench,
@@ -90,6 +114,29 @@ describe("settling, when the reply to a write was lost", () => {
     const settle = settling(breaksAfterCommit(), sql);
     await expect(settle(workerId, claims)).rejects.toThrow("ECONNRESET");
     expect((await settle(workerId, claims)).accepted).toEqual([]);
+  });
+
+  it.each(OUTCOMES)("cannot tell after a crash whether it had written it: %s", async (_, outcome) => {
+    const on = await openBench(database);
+    const { workerId, claims } = await claimed(on);
+    const settle = settling(breaksAfterCommit(), sql);
+    const settlements = claims.map((claim) => ({ ...claim, outcome }));
+    await expect(settle(workerId, settlements)).rejects.toThrow("ECONNRESET");
+    await database.pool.query(CRASH);
+    expect(await settle(workerId, settlements)).toMatchObject({ accepted: [], unsure: idsOf(claims) });
+  });
+
+  it("takes no success of a later run for its own, where a crash undid the claim", async () => {
+    const on = await openBench(database);
+    const { workerId, claims } = await claimed(on);
+    const settle = settling(breaksBeforehand(), sql);
+    await expect(settle(workerId, claims)).rejects.toThrow("ECONNRESET");
+    await database.pool.query(UNDO_CLAIMS);
+    await database.pool.query(CRASH);
+    const again = (await on.claim(workerId)).map(({ id, token }) => ({ id, token, outcome: SUCCEEDED }));
+    expect(again).toEqual(claims);
+    expect((await settle(workerId, again)).accepted).toEqual(idsOf(claims));
+    expect(await settle(workerId, claims)).toMatchObject({ accepted: [], unsure: idsOf(claims) });
   });
 
   it("still refuses a job that its handler completed in a transaction of its own", async () => {

@@ -59,6 +59,37 @@ describe("a worker whose Postgres is restarted", () => {
   });
 });
 
+describe("the trace of a crash", () => {
+  it("is left by a process of Postgres that is killed, and not by a restart", async () => {
+    const server = await restartable();
+    const client = openClient({ connectionString: server.connectionString, jobs });
+    await client.migrate();
+    const heard = record(client.worker({ handlers: { deed: () => undefined } }));
+    await heard.first("started");
+    const sinceCrash = async (): Promise<number> => {
+      const { rows } = await onServer("select count(*)::int as workers from millrace.since_crash");
+      return (rows[0] as { workers: number }).workers;
+    };
+    const onServer = async (text: string): Promise<pg.QueryResult> => {
+      const admin = new pg.Client({ connectionString: server.connectionString });
+      await admin.connect();
+      return admin.query(text).finally(() => admin.end());
+    };
+    expect(await sinceCrash()).toBe(1);
+    await server.stop();
+    await server.start();
+    expect(await sinceCrash()).toBe(1);
+
+    const { rows } = await onServer(
+      "select pid from pg_stat_activity where backend_type = 'background writer'",
+    );
+    process.kill((rows[0] as { pid: number }).pid, "SIGKILL");
+    await expect.poll(() => sinceCrash().catch(String), { timeout: 10_000 }).toBe(0);
+    const id = await client.enqueue("deed", "succeed");
+    await heard.first("succeeded", ({ job }) => job.id === id);
+  });
+});
+
 describe("a worker and a listener to events whose Postgres takes reads only all of a sudden", () => {
   it("leave it with every connection, though they have nothing to do", async () => {
     const { connectionString } = await restartable();

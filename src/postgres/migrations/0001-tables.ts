@@ -52,6 +52,9 @@ delete from ${schema}.${table};
 /**
  * The tables: one for each state of a job, the links between jobs, their keys, and the workers. A job
  * is in the state whose table holds its row.
+ *
+ * `since_crash` has a row for each worker that registered since Postgres last crashed or failed over: that
+ * empties an unlogged table. Claims do not wait for the disk, so some may have been undone then.
  */
 export const tables: Migration = {
   version: 1,
@@ -130,6 +133,10 @@ create table ${schema}.workers (
     lease_expires_at timestamptz not null,
     calls_from       int         not null default 0
 ) with (fillfactor = 50);
+
+create unlogged table ${schema}.since_crash (
+    worker_id bigint primary key references ${schema}.workers on delete cascade
+);
 
 create view ${schema}.jobs as
   select 'waiting' as state, ${INTO},

@@ -1,11 +1,17 @@
 /**
  * REGISTER: enters a worker `$1` (label) of the queues `$2` with a lease of `$3` milliseconds, and
- * answers with its id. Called when a worker starts and after each lost lease.
+ * answers with its id. Called when a worker starts and after each lost lease. It is entered in
+ * `since_crash` as well.
  */
 export const register = (schema: string): string => `
-insert into ${schema}.workers (label, queues, registered_at, lease_expires_at)
-values ($1, $2::text[], clock_timestamp(), clock_timestamp() + make_interval(secs => $3::float8 / 1000))
-returning id::text`;
+with worker as (
+  insert into ${schema}.workers (label, queues, registered_at, lease_expires_at)
+  values ($1, $2::text[], clock_timestamp(), clock_timestamp() + make_interval(secs => $3::float8 / 1000))
+  returning id
+), since_crash as (
+  insert into ${schema}.since_crash (worker_id) select id from worker
+)
+select id::text from worker`;
 
 /**
  * HEARTBEAT: renews the lease of worker `$1` for `$2` milliseconds from now, unless it ran out.

@@ -71,6 +71,21 @@ describe("settleStage", () => {
     });
   });
 
+  it("tells of what nobody can know that it is unsettled, and of what was refused that its lease is lost", () => {
+    const { run } = stage(() => of({ accepted: ["a"], unsure: ["b"], readyQueues: [], cancelled: [] }));
+    withMarbles(({ hot, expectObservable }) => {
+      const values = { a: succeeded("a"), b: succeeded("b"), c: succeeded("c"), d: succeeded("d") };
+      const ended$ = hot("-a---(bcd)|", values);
+      const event$ = "    -A---(BCD)|";
+      expectObservable(ended$.pipe(run, told)).toBe(event$, {
+        A: "a succeeded",
+        B: "b leaked",
+        C: "c lease-lost",
+        D: "d lease-lost",
+      });
+    });
+  });
+
   it("writes what gathered together, where it fits into one write", () => {
     const { run, writes } = stage(accepted);
     withMarbles(({ hot, expectObservable }) => {
