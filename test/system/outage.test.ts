@@ -73,7 +73,11 @@ describe("the trace of a crash", () => {
     const onServer = async (text: string): Promise<pg.QueryResult> => {
       const admin = new pg.Client({ connectionString: server.connectionString });
       await admin.connect();
-      return admin.query(text).finally(() => admin.end());
+      try {
+        return await admin.query(text);
+      } finally {
+        await admin.end();
+      }
     };
     expect(await sinceCrash()).toBe(1);
     await server.stop();
