@@ -30,6 +30,7 @@ import { pipeline } from "./pipeline.ts";
 import type { Stages } from "./pipeline.ts";
 import { retryBackoff } from "./rx/retry-backoff.ts";
 import { withCompanion } from "./rx/with-companion.ts";
+import { keepFinalizersYoung } from "./rx/young-finalizers.ts";
 import { capacityStage } from "./stages/capacity.ts";
 import { leaseClock } from "./stages/lease-clock.ts";
 import { leaksOf } from "./stages/leaks.ts";
@@ -54,6 +55,7 @@ const UNREGISTER_MS = 500;
  */
 export function workerStream(setup: WorkerSetup): Observable<WorkerEvent> {
   return defer(() => {
+    keepFinalizersYoung();
     const stop$ = merge(setup.shutdown$, setup.abort$);
     let exit: "drained" | "timeout" | "aborted" = "drained";
     const aborted$ = setup.abort$.pipe(
