@@ -175,7 +175,7 @@ const MESSAGES: Readonly<Record<WorkerEvent["type"], string>> = {
   failed: "job failed for good",
   released: "job released, uncounted",
   "lease-lost": "claim lost, outcome not written",
-  leaked: "attempt did not end when told to",
+  leaked: "attempt did not end when told to, or its outcome was not written",
   "leak-ended": "attempt that did not end when told to has ended after all",
   "claims-paused": "too many attempts that were given up still run, claiming no more until some end",
   "claims-resumed": "claiming again",

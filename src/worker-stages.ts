@@ -154,7 +154,7 @@ export function stagesOf(
         dueIn: (ms) => dueHint$.next(ms),
       }),
     release: (giveUp$) =>
-      releaseStage({ release: (claims) => store.release(workerId, claims), delayMs, giveUp$ }),
+      releaseStage({ settle: (settlements) => store.settle(workerId, settlements), delayMs, giveUp$ }),
     shutdown$: setup.shutdown$,
     interrupt$,
     drainTimeoutMs: settings.drainTimeoutMs,

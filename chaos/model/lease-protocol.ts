@@ -272,16 +272,16 @@ function claim(
 /** Writes, and tells whether that was accepted. */
 function writes({ store, fenced }: World, claimed: Claim, type: Writing): boolean {
   const { id, token, workerId } = fenced ? claimed : whoeverHolds(store, claimed);
-  if (type === "release") return answerOf(store.release(workerId, [{ id, token }])).accepted.length > 0;
   if (type === "complete") return store.completeInTransaction(workerId, { id, token });
   const outcome = OUTCOMES[type];
   return answerOf(store.settle(workerId, [{ id, token, outcome }])).accepted.length > 0;
 }
 
-const OUTCOMES: Readonly<Record<"succeed" | "retry" | "fail", Settlement["outcome"]>> = {
+const OUTCOMES: Readonly<Record<Exclude<Writing, "complete">, Settlement["outcome"]>> = {
   succeed: { type: "succeeded", result: undefined },
   retry: { type: "retried", delayMs: 0, error: ERROR },
   fail: { type: "failed", error: ERROR },
+  release: { type: "released", reason: "unstarted" },
 };
 
 /** The claim that stands, whoever asks: what writing by the job's id alone comes to. */

@@ -37,7 +37,8 @@ with claim as (
 )
 select coalesce(max(date_part('epoch', coalesce(c.until, 'infinity') - c.at) * 1000), 0) as "longestUnbegunMs",
        coalesce(max(c.next_attempt - c.attempt) filter (where c.begun is null), -1) as "mostCharged",
-       count(*) filter (where c.begun is null)::int as unbegun
+       count(*) filter (where c.begun is null)::int as unbegun,
+       (select count(*) from chaos.told t where t.type = 'lease-lost')::int as "leasesLost"
   from claim c`;
 
 /**
@@ -116,6 +117,7 @@ export const t10: ChaosTest = {
         longestUnbegunMs: atMost(LEASE_MS + 1_000),
         mostCharged: within(0, 1),
         unbegun: atLeast(1),
+        leasesLost: is(0),
         // Of a claim that found nothing there is nothing to lose.
         unseenClaims: atLeast(cuts / 2),
         doubleEnqueues: is(0),

@@ -97,14 +97,17 @@ export type WorkerEvent<Kind extends string = string> =
        */
       readonly reason: "unstarted" | "shutdown" | "aborted" | "dropped";
     }
-  /** The outcome was refused, or not written: the lease was lost and another worker may own the job. */
+  /**
+   * The claim is gone, and as far as is known the outcome was not written: the lease was lost, and another
+   * worker may own the job. Or the answer to the write was lost, and what it did cannot be found out any
+   * more: the lease has run out, or Postgres has crashed.
+   */
   | { readonly type: "lease-lost"; readonly job: JobRef<Kind> }
   /**
-   * The attempt did not end when told to, or it is not known whether its outcome was written
-   * (`unsettled`): the write was given up, or its answer was lost in a crash of Postgres. At `shutdown`
-   * and `aborted` the job stays claimed until the lease runs out, and at `unsettled` where the outcome
-   * was not written. After `timeout` and `cancelled` it is settled all the same, while its handler may
-   * still run. After `lease-lost` its claim is gone already.
+   * The attempt did not end when told to, or its outcome could not be written (`unsettled`). At
+   * `shutdown`, `aborted` and `unsettled` the job stays claimed until the lease runs out. After
+   * `timeout` and `cancelled` it is settled all the same, while its handler may still run. After
+   * `lease-lost` its claim is gone already.
    */
   | {
       readonly type: "leaked";

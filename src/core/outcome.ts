@@ -18,6 +18,9 @@ export type Outcome =
   /** Its lease was lost, or it did not end when told to: nothing is written. */
   | { readonly type: "abandoned"; readonly reason: "lease-lost" | "leaked" };
 
+/** The outcomes after which a job runs again, unless somebody has cancelled it. */
+export const RUNNABLE: ReadonlySet<Outcome["type"]> = new Set(["retried", "snoozed", "released"]);
+
 /** An attempt that ended, on its way to be settled. */
 export interface Ended {
   /** Tells it from events. */

@@ -42,9 +42,6 @@ export interface Store {
    */
   settle(workerId: string, settlements: readonly Settlement[]): ObservableInput<Settled>;
 
-  /** Makes claimed jobs pending again, at the front, their attempts uncounted. */
-  release(workerId: string, claims: readonly Claim[]): ObservableInput<Settled>;
-
   /**
    * Gives back the claims of workers whose lease ran out: all that had begun, and up to `limit` of the
    * others. Of those that a worker had begun, one attempt is counted (docs/decisions/0012-crashes.md).
@@ -223,17 +220,19 @@ export interface Settlement extends Claim {
   readonly outcome: Exclude<Outcome, { readonly type: "abandoned" }>;
   /** JSON text of the last progress, to be kept where the job goes on; `undefined` leaves what is. */
   readonly progress?: string | undefined;
+  /** The handler has completed the job in a transaction of its own, if that was committed. */
+  readonly committed?: boolean | undefined;
 }
 
 /** Answer of `settle`. */
 export interface Settled {
-  /** The ids whose outcome was written. The others were refused: their claim was gone. */
-  readonly accepted: readonly string[];
   /**
-   * Those of the refused of which nobody can tell whether an earlier try, whose answer was lost, wrote
-   * their outcome. Default: none.
+   * The ids whose outcome was written, by this call or by an earlier one with the same array. The others
+   * were refused: their claim was gone, or it is not known what became of it.
    */
-  readonly unsure?: readonly string[] | undefined;
+  readonly accepted: readonly string[];
+  /** Those of the refused whose handler has completed them: its transaction was committed. */
+  readonly completed: readonly string[];
   /** Queues in which children of these jobs became pending. */
   readonly readyQueues: readonly string[];
   /**

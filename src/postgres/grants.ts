@@ -35,7 +35,7 @@ const GRANTS: Readonly<Record<RoleKind, readonly Grant[]>> = {
   worker: [
     ["usage", "schema %"],
     ["select", "%.migrations"],
-    ["select (id, state)", "%.jobs"],
+    ["select (id, state, cancelled, reason)", "%.jobs"],
     ["select, insert, update, delete", "%.pending, %.scheduled, %.claimed, %.workers"],
     ["select, insert", "%.since_crash"],
     ["select, update, delete", "%.waiting"],

@@ -22,7 +22,7 @@ type StatementName =
   | "promote"
   | "complete"
   | "settle"
-  | "settledBefore"
+  | "left"
   | "register"
   | "heartbeat"
   | "unregister"
@@ -63,7 +63,7 @@ const TEXTS: Readonly<Record<StatementName, (schema: string) => string>> = {
   promote: claim.promote,
   complete: settle.complete,
   settle: settle.settle,
-  settledBefore: settle.settledBefore,
+  left: settle.left,
   register: lease.register,
   heartbeat: lease.heartbeat,
   unregister: lease.unregister,

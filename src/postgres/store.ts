@@ -67,11 +67,6 @@ export function postgresStore(options: PostgresStoreOptions): Store {
       promote(claims, sql, [workerId, arrayLiteral(queues), arrayLiteral(kinds)]),
     claim: (request) => claimJobs(claims, sql, request),
     settle,
-    release: async (workerId, released) => {
-      const outcome = { type: "released", reason: "unstarted" } as const;
-      const settlements = released.map((claim) => ({ ...claim, outcome }));
-      return settle(workerId, settlements);
-    },
     recover: (limit) => recover(claims, sql, limit),
     listFailed: async (limit) => (await calls<FailedRow>(sql.listFailed, [limit])).map(failedJob),
     retryJob: async (id) => (await calls(sql.retryJob, [channel, id])).length > 0,

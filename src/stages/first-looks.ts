@@ -8,10 +8,12 @@
  * ```
  */
 export interface FirstLooks {
-  /** From when on a claim begins at the first place. */
-  readonly dueAt: () => number;
-  /** A claim from the first place is sent. If it fails, for it takes too long, the next begins behind the mark. */
-  readonly sent: (at: number) => void;
+  /** Whether a claim that is sent now begins at the first place. */
+  readonly isDue: (at: number) => boolean;
+  /** In how many milliseconds one does. */
+  readonly dueInMs: (at: number) => number;
+  /** A claim from the first place is sent. If it fails, for it takes too long, the next begin behind the mark. */
+  readonly sent: () => void;
   /** It landed, after so many milliseconds. */
   readonly landed: (at: number, ms: number) => void;
   /** A claim behind the mark landed, and may have brought nothing. */
@@ -34,12 +36,20 @@ export function createFirstLooks(): FirstLooks {
   let behindAt = -Infinity;
   let dueAt = -Infinity;
   let dueIfEmptyAt = -Infinity;
+  /** Whether one was sent and did not land. There is one claim at a time: at the next, it has failed. */
+  let isOut = false;
   return {
-    dueAt: () => dueAt,
-    sent: (at) => {
-      dueAt = at + MAX_REST_MS;
+    isDue: (at) => {
+      if (isOut) dueAt = at + MAX_REST_MS;
+      isOut = false;
+      return at >= dueAt;
+    },
+    dueInMs: (at) => Math.max(0, dueAt - at),
+    sent: () => {
+      isOut = true;
     },
     landed: (at, ms) => {
+      isOut = false;
       firstMs = [...firstMs, ms].slice(-2);
       if (at - behindAt > MAX_REST_MS) behindMs = [];
       const excessMs = firstMs.length < 2 ? 0 : excess(firstMs, behindMs);

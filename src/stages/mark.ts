@@ -45,14 +45,14 @@ export function createMark(): Mark {
   return {
     claiming: (isAhead) => {
       const sentAt = now();
-      const after = isAhead && sentAt < looks.dueAt() ? place() : undefined;
-      if (after === undefined) looks.sent(sentAt);
+      const after = isAhead && !looks.isDue(sentAt) ? place() : undefined;
+      if (after === undefined) looks.sent();
       const landed: Landed = (jobs, isFull) => {
         const at = now();
         if (after === undefined) looks.landed(at, at - sentAt);
         else looks.landedBehind(at, at - sentAt, jobs.length === 0);
         claimed(jobs, isFull, at);
-        return Math.max(0, looks.dueAt() - at);
+        return looks.dueInMs(at);
       };
       return { after, landed };
     },

@@ -4,13 +4,13 @@ import { isReport } from "../core/arrival.ts";
 import type { WorkerEvent } from "../core/events.ts";
 import type { ClaimedJob } from "../core/job.ts";
 import type { Ended } from "../core/outcome.ts";
-import type { Claim, Settled } from "../core/store.ts";
+import type { Settled, Settlement } from "../core/store.ts";
 import { writeOutcomes } from "./settle.ts";
 
 /** What releasing needs. */
 export interface ReleaseSetup {
-  /** Releases in the store. */
-  readonly release: (claims: readonly Claim[]) => ObservableInput<Settled>;
+  /** Writes outcomes in the store. */
+  readonly settle: (settlements: readonly Settlement[]) => ObservableInput<Settled>;
   /** Milliseconds before retry `n` of a call that failed, from 1. */
   readonly delayMs: (n: number) => number;
   /** Ends the tries: what is not released then is reported as `leaked`. */
@@ -29,13 +29,12 @@ export interface ReleaseSetup {
 export function releaseStage(
   setup: ReleaseSetup,
 ): (jobs: readonly ClaimedJob[], reason?: "unstarted" | "dropped") => Observable<WorkerEvent> {
-  const { release: settle, delayMs, giveUp$ } = setup;
   return (jobs, reason = "unstarted") => {
     const ended = jobs.map((job): Ended => {
       const outcome = { type: "released", reason } as const;
       return { type: "ended", job, outcome, durationMs: 0, committed: false, progress: undefined };
     });
     // Children of jobs that were cancelled meanwhile are found by the next poll.
-    return writeOutcomes({ settle, delayMs, giveUp$, dueIn: () => undefined }, ended).pipe(filter(isReport));
+    return writeOutcomes({ ...setup, dueIn: () => undefined }, ended).pipe(filter(isReport));
   };
 }

@@ -35,8 +35,7 @@ export interface SettleSetup {
  * ```
  *
  * A refused outcome (its claim was gone) is reported as `lease-lost`, or as success when the
- * handler had completed the job itself, or as `leaked` when nobody can tell whether an earlier try wrote
- * it. Children that became ready come out as wake-ups. Results that
+ * handler had completed the job itself. Children that became ready come out as wake-ups. Results that
  * are too large for one write are written in parts, one after the other.
  */
 export function settleStage(setup: SettleSetup): OperatorFunction<Ended, Arrival> {
@@ -55,15 +54,16 @@ export function writeOutcomes(setup: SettleSetup, ended: readonly Ended[]): Obse
     id: job.id,
     token: job.token,
     progress,
+    committed,
     outcome: committed ? unlessCommitted(outcome, job.attempt >= job.maxAttempts) : outcome,
   }));
   if (settlements.length === 0) return from(ended.flatMap((end) => eventOf(end, false) ?? []));
   let answered = false;
   const write$ = defer(() => setup.settle(settlements)).pipe(
-    mergeMap(({ accepted, unsure = [], readyQueues, cancelled }): Arrival[] => {
+    mergeMap(({ accepted, completed, readyQueues, cancelled }): Arrival[] => {
       answered = true;
-      const ids = new Set(accepted);
-      const unsureIds = new Set(unsure);
+      const taken = new Set(accepted);
+      const done = new Set(completed);
       const reasons = new Map(cancelled.map(({ id, reason }) => [id, reason]));
       const ready = new Set(readyQueues);
       const arrivals: Arrival[] = [];
@@ -71,7 +71,7 @@ export function writeOutcomes(setup: SettleSetup, ended: readonly Ended[]): Obse
       for (const end of ended) {
         const { id } = end.job;
         const reason = reasons.get(id);
-        const told = unsureIds.has(id) ? unsettled(end) : eventOf(end, ids.has(id));
+        const told = done.has(id) ? completedEvent(end) : eventOf(end, taken.has(id));
         const event: WorkerEvent | undefined =
           reason === undefined ? told : { type: "cancelled", job: jobRef(end.job), reason };
         if (end.job.crashes > 1) heldSuspect = true;
@@ -97,7 +97,7 @@ export function writeOutcomes(setup: SettleSetup, ended: readonly Ended[]): Obse
     }),
     takeUntil(setup.giveUp$),
   );
-  const givenUp$ = defer(() => (answered ? EMPTY : from(ended.flatMap((end) => unsettled(end) ?? []))));
+  const givenUp$ = defer(() => (answered ? EMPTY : from(ended.flatMap(unsettled))));
   return concat(write$, givenUp$);
 }
 
@@ -109,9 +109,9 @@ function lengthOf({ outcome, progress = "" }: Ended): number {
   return progress.length + message.length + stack.length;
 }
 
-/** What there is to report of an attempt when nobody will know whether its outcome was written. */
-function unsettled(end: Ended): WorkerEvent | undefined {
-  if (!isWritten(end)) return eventOf(end, false);
+/** What there is to report of an attempt when the write is given up that it was to be reported with. */
+function unsettled(end: Ended): WorkerEvent | [] {
+  if (!isWritten(end)) return eventOf(end, false) ?? [];
   return { type: "leaked", job: jobRef(end.job), reason: "unsettled" };
 }
 
@@ -144,11 +144,7 @@ function eventOf(end: Ended, accepted: boolean): WorkerEvent | undefined {
   if (outcome.type === "abandoned") {
     return outcome.reason === "lease-lost" ? { type: "lease-lost", job } : undefined;
   }
-  if (!accepted) {
-    return end.committed
-      ? { type: "succeeded", job, durationMs, result: resultOf(outcome) }
-      : { type: "lease-lost", job };
-  }
+  if (!accepted) return { type: "lease-lost", job };
   switch (outcome.type) {
     case "succeeded":
       return { type: "succeeded", job, durationMs, result: outcome.result, ...keptOf(outcome) };
@@ -165,11 +161,13 @@ function eventOf(end: Ended, accepted: boolean): WorkerEvent | undefined {
   }
 }
 
+/** What there is to report of a job that its handler completed in a transaction of its own. */
+function completedEvent({ job, outcome, durationMs }: Ended): WorkerEvent {
+  const result = outcome.type === "succeeded" ? outcome.result : undefined;
+  return { type: "succeeded", job: jobRef(job), durationMs, result };
+}
+
 /** What a handler completes in a transaction of its own keeps no result. */
 function keptOf({ kept }: Extract<Outcome, { readonly type: "succeeded" }>): { readonly kept?: true } {
   return kept === undefined ? {} : { kept: true };
-}
-
-function resultOf(outcome: Outcome): unknown {
-  return outcome.type === "succeeded" ? outcome.result : undefined;
 }

@@ -1,12 +1,11 @@
 import type { ErrorRecord } from "../core/error-record.ts";
 import type { AttemptError } from "../core/job.ts";
+import { RUNNABLE } from "../core/outcome.ts";
 import type { Claim, Settled, Settlement } from "../core/store.ts";
+import { leaseStands } from "./memory-claim.ts";
 import { fail, parentGone } from "./memory-fan-in.ts";
-import { now, putByTime } from "./memory-tables.ts";
+import { now, putByTime, stateOf } from "./memory-tables.ts";
 import type { Claimed, Row, Tables } from "./memory-tables.ts";
-
-/** The outcomes after which a job runs again, unless somebody has cancelled it. */
-const RUNNABLE: ReadonlySet<string> = new Set(["retried", "snoozed", "released"]);
 
 /** How many errors a job keeps: the latest. */
 const KEPT_ERRORS = 50;
@@ -19,18 +18,29 @@ export function settle(tables: Tables, workerId: string, settlements: readonly S
     if (outcome.type === "succeeded" && outcome.kept !== undefined) JSON.parse(outcome.kept);
   }
   const accepted: string[] = [];
+  const completed: string[] = [];
   const readyQueues = new Set<string>();
   const cancelled: { id: string; reason: string }[] = [];
   for (const settlement of settlements) {
     const claim = take(tables, workerId, settlement);
-    if (claim === undefined) continue;
+    if (claim === undefined) {
+      if (settlement.committed === true && isCompleted(tables, workerId, settlement))
+        completed.push(settlement.id);
+      continue;
+    }
     accepted.push(settlement.id);
     const row = { ...claim.row, progress: settlement.progress ?? claim.row.progress };
     const { cancelReason: reason } = claim;
     if (reason !== undefined && RUNNABLE.has(settlement.outcome.type)) cancelled.push({ id: row.id, reason });
     for (const queue of write(tables, { ...claim, row }, settlement.outcome)) readyQueues.add(queue);
   }
-  return { accepted, readyQueues: [...readyQueues], cancelled };
+  return { accepted, completed, readyQueues: [...readyQueues], cancelled };
+}
+
+/** While the worker's lease stands, only its handler can have ended a job of which there is nothing left. */
+function isCompleted(tables: Tables, workerId: string, { id }: Claim): boolean {
+  const state = stateOf(tables, id);
+  return leaseStands(tables, workerId) && (state === undefined || state === "completed");
 }
 
 /** Takes a claim out of its table, or answers `undefined` where it does not stand. */

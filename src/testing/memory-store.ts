@@ -4,7 +4,7 @@ import { checkOptions, milliseconds, rule } from "../core/check.ts";
 import type { Rule } from "../core/check.ts";
 import { UnknownParentError } from "../core/errors.ts";
 import type { NewJob } from "../core/job.ts";
-import type { Claim, Entered, Progress, Registration, Settled, Store } from "../core/store.ts";
+import type { Claim, Entered, Progress, Registration, Store } from "../core/store.ts";
 import { cancel } from "./memory-cancel.ts";
 import { claim, leaseStands, promote, removeWorker } from "./memory-claim.ts";
 import { recover } from "./memory-recover.ts";
@@ -83,7 +83,6 @@ function storeOf(tables: Tables, latencyMs: number): MemoryStore {
     promote: (workerId, queues, kinds) => answer(() => promote(tables, workerId, { queues, kinds })),
     claim: (request) => answer(() => claim(tables, request)),
     settle: (workerId, settlements) => answer(() => settle(tables, workerId, settlements)),
-    release: (workerId, claims) => answer(() => release(tables, workerId, claims)),
     recover: (limit) => answer(() => recover(tables, limit)),
     listFailed: (limit) => answer(() => listFailed(tables, limit)),
     retryJob: (id) => answer(() => retry(tables, id)),
@@ -176,15 +175,6 @@ function heartbeat(tables: Tables, id: string, leaseDurationMs: number): boolean
 function expireLease(tables: Tables, id: string): void {
   const worker = tables.workers.get(id);
   if (worker !== undefined) tables.workers.set(id, { ...worker, leaseExpiresAt: -Infinity });
-}
-
-function release(tables: Tables, workerId: string, claims: readonly Claim[]): Settled {
-  const outcome = { type: "released", reason: "unstarted" } as const;
-  return settle(
-    tables,
-    workerId,
-    claims.map(({ id, token }) => ({ id, token, outcome })),
-  );
 }
 
 function complete(

@@ -209,7 +209,10 @@ export function bench(subject: Subject): Bench {
         claims.map(({ id, token }) => ({ id, token, outcome })),
       ),
     release: (workerId, claims) =>
-      firstValueFrom(from(store.release(workerId, claims))).then(({ accepted }) => accepted),
+      settleAll(
+        workerId,
+        claims.map(({ id, token }) => ({ id, token, outcome: RELEASED })),
+      ).then(({ accepted }) => accepted),
     promote: (queues = ["default"], kinds = ["mill"], workerId = "0") =>
       firstValueFrom(from(store.promote(workerId, queues, kinds))),
     recover: (limit = 100) => firstValueFrom(from(store.recover(limit))),

@@ -292,7 +292,7 @@ export function cancelContract(open: Open): void {
       const bench = await open();
       const { id, workerId, token } = await cancelledWhileItRuns(bench, { maxAttempts: 1 });
       const settled = await bench.settle(workerId, [{ id, token }], CANCELLED);
-      expect(settled).toEqual({ accepted: [id], readyQueues: [], cancelled: [] });
+      expect(settled).toEqual({ accepted: [id], completed: [], readyQueues: [], cancelled: [] });
       const job = await bench.look(id);
       expect(job).toMatchObject({ state: "failed", cancelled: true, reason: "enough", attempt: 0 });
       expect(job.errors).toMatchObject([{ name: "CancelledError", message: "told to end", attempt: 1 }]);

@@ -9,7 +9,7 @@ export function resultsContract(open: Open): void {
       const bench = await open();
       const id = await bench.add({ keepResultMs: 60_000, source: "turn:7" });
       const settled = await succeed(bench, { loaf: [1, null, "€"] });
-      expect(settled).toEqual({ accepted: [id], readyQueues: [], cancelled: [] });
+      expect(settled).toEqual({ accepted: [id], completed: [], readyQueues: [], cancelled: [] });
       expect(await bench.state(id)).toBe("completed");
       const job = await bench.look(id);
       expect(job).toMatchObject({ state: "completed", result: { loaf: [1, null, "€"] }, attempt: 1 });

@@ -19,7 +19,7 @@ export function settleContract(open: Open): void {
       const id = await bench.add();
       const workerId = await bench.worker();
       const settled = await bench.settle(workerId, [await bench.claimOne(workerId)], SUCCEEDED);
-      expect(settled).toEqual({ accepted: [id], readyQueues: [], cancelled: [] });
+      expect(settled).toEqual({ accepted: [id], completed: [], readyQueues: [], cancelled: [] });
       expect((await bench.states()).size).toBe(0);
     });
 
@@ -148,7 +148,7 @@ export function settleContract(open: Open): void {
     it("does nothing for no settlements", async () => {
       const bench = await open();
       const settled = await bench.settleAll(await bench.worker(), []);
-      expect(settled).toEqual({ accepted: [], readyQueues: [], cancelled: [] });
+      expect(settled).toEqual({ accepted: [], completed: [], readyQueues: [], cancelled: [] });
     });
 
     it("writes those of a batch whose claims stand, and refuses the others", async () => {

@@ -49,7 +49,12 @@ const WAYS: Readonly<Record<string, Way>> = {
     fails: false,
     put: ({ store, at }) =>
       claimedByAnother(store, 60_000, (workerId, claims) =>
-        at(PUT_AT, () => store.release(workerId, claims)),
+        at(PUT_AT, () =>
+          store.settle(
+            workerId,
+            claims.map((one) => ({ ...one, outcome: { type: "released", reason: "unstarted" } })),
+          ),
+        ),
       ),
   },
   "a recovery from another worker": {

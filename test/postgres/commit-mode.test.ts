@@ -60,6 +60,20 @@ describe("commits that do not wait for the disk", () => {
     expect((await on.states()).size).toBe(2);
   });
 
+  it("are never those of registrations, also where commits do not wait by default", async () => {
+    await openBench(database);
+    const client = await database.client();
+    const modes: string[] = [];
+    for (const usual of ["off", "on", "remote_write"]) {
+      await client.query("begin");
+      await client.query(`set local synchronous_commit = '${usual}'`);
+      await client.query(sql.register.text, ["miller", "{default}", 60_000]);
+      modes.push(await mode(client));
+      await client.query("rollback");
+    }
+    expect(modes).toEqual(["local", "on", "remote_write"]);
+  });
+
   it("really come back before the disk has them", async () => {
     const on = await openBench(database);
     const worker = await on.worker();

@@ -62,7 +62,9 @@ const WAYS: Readonly<Record<string, Way>> = {
   "a release by another worker": {
     away: async (store, early) => {
       const { workerId, claims } = await claimedByAnother(store, early);
-      return () => store.release(workerId, claims);
+      const outcome = { type: "released", reason: "unstarted" } as const;
+      const settlements = claims.map((claim) => ({ ...claim, outcome }));
+      return () => store.settle(workerId, settlements);
     },
   },
   // Claims find it in any case, by the index of those that a worker died with.

@@ -4,6 +4,7 @@ import type { Settlement } from "../../src/core/store.ts";
 import type { Run } from "../../src/postgres/database.ts";
 import { INTO, values } from "../../src/postgres/columns.ts";
 import { settling } from "../../src/postgres/settle.ts";
+import type { Settle } from "../../src/postgres/settle.ts";
 import { statements } from "../../src/postgres/statements.ts";
 import type { Statement } from "../../src/postgres/statements/statement.ts";
 import { completeIn } from "../../src/postgres/transaction.ts";
@@ -116,14 +117,14 @@ describe("settling, when the reply to a write was lost", () => {
     expect((await settle(workerId, claims)).accepted).toEqual([]);
   });
 
-  it.each(OUTCOMES)("cannot tell after a crash whether it had written it: %s", async (_, outcome) => {
+  it.each(OUTCOMES)("does not claim after a crash to have written it: %s", async (_, outcome) => {
     const on = await openBench(database);
     const { workerId, claims } = await claimed(on);
     const settle = settling(breaksAfterCommit(), sql);
     const settlements = claims.map((claim) => ({ ...claim, outcome }));
     await expect(settle(workerId, settlements)).rejects.toThrow("ECONNRESET");
     await database.pool.query(CRASH);
-    expect(await settle(workerId, settlements)).toMatchObject({ accepted: [], unsure: idsOf(claims) });
+    expect((await settle(workerId, settlements)).accepted).toEqual([]);
   });
 
   it("takes no success of a later run for its own, where a crash undid the claim", async () => {
@@ -136,21 +137,103 @@ describe("settling, when the reply to a write was lost", () => {
     const again = (await on.claim(workerId)).map(({ id, token }) => ({ id, token, outcome: SUCCEEDED }));
     expect(again).toEqual(claims);
     expect((await settle(workerId, again)).accepted).toEqual(idsOf(claims));
-    expect(await settle(workerId, claims)).toMatchObject({ accepted: [], unsure: idsOf(claims) });
+    expect((await settle(workerId, claims)).accepted).toEqual([]);
   });
 
-  it("still refuses a job that its handler completed in a transaction of its own", async () => {
+  it("accepts a retry that it had written, also when the job has run again since and is gone", async () => {
+    const on = await openBench(database);
+    const { workerId, claims } = await claimed(on);
+    const settle = settling(breaksAfterCommit(), sql);
+    const settlements = claims.map((claim) => ({ ...claim, outcome: retried(0) }));
+    await expect(settle(workerId, settlements)).rejects.toThrow("ECONNRESET");
+    await on.settle(workerId, await on.claim(workerId), SUCCEEDED);
+    expect((await settle(workerId, settlements)).accepted).toEqual(idsOf(claims));
+  });
+
+  it("tells of a job that was cancelled meanwhile that it was", async () => {
+    const on = await openBench(database);
+    const { workerId, claims } = await claimed(on);
+    const settle = settling(breaksAfterCommit(), sql);
+    const settlements = claims.map((claim) => ({ ...claim, outcome: retried(60_000) }));
+    const [id = ""] = idsOf(claims);
+    await on.cancel({ ids: [id] }, "enough");
+    await expect(settle(workerId, settlements)).rejects.toThrow("ECONNRESET");
+    const { accepted, cancelled } = await settle(workerId, settlements);
+    expect(accepted).toEqual(idsOf(claims));
+    expect(cancelled).toEqual([{ id, reason: "enough" }]);
+  });
+});
+
+describe("settling a job that its handler completed in a transaction of its own", () => {
+  async function completing(): Promise<{
+    readonly on: Bench;
+    readonly workerId: string;
+    readonly settlement: Settlement;
+    /** Ends the transaction. */
+    readonly end: (how: "commit" | "rollback") => Promise<unknown>;
+  }> {
     const on = await openBench(database);
     const { workerId, claims } = await claimed(on);
     const [claim] = claims;
     if (claim === undefined) throw new Error("Expected a claim");
-    await completeIn(database.pool, sql, { workerId, claim });
-    const settle = settling(breaksAfterCommit(), sql);
-    const settlements = [{ ...claim, outcome: retried(0) }];
-    await expect(settle(workerId, settlements)).rejects.toThrow("ECONNRESET");
-    expect((await settle(workerId, settlements)).accepted).toEqual([]);
+    const tx = await database.pool.connect();
+    await tx.query("begin");
+    await completeIn(tx, sql, { workerId, claim });
+    const end = (how: "commit" | "rollback"): Promise<unknown> => tx.query(how).finally(() => tx.release());
+    return { on, workerId, settlement: { ...claim, outcome: retried(0), committed: true }, end };
+  }
+
+  it.each([
+    ["at the first try", async () => undefined],
+    [
+      "when the reply to that was lost",
+      async (settle: Settle, workerId: string, settlements: readonly Settlement[]) => {
+        await expect(settle(workerId, settlements)).rejects.toThrow("ECONNRESET");
+      },
+    ],
+  ])("finds out that it was committed, %s", async (_, before) => {
+    const { workerId, settlement, end } = await completing();
+    await end("commit");
+    const settlements = [settlement];
+    const settle = settling(before.length === 0 ? database.open().run : breaksAfterCommit(), sql);
+    await before(settle, workerId, settlements);
+    const settled = await settle(workerId, settlements);
+    expect(settled).toMatchObject({ accepted: [], completed: [settlement.id] });
   });
 
+  it("writes what follows where it was rolled back, and finds that again", async () => {
+    const { workerId, settlement, end } = await completing();
+    await end("rollback");
+    const settlements = [settlement];
+    const settle = settling(breaksAfterCommit(), sql);
+    await expect(settle(workerId, settlements)).rejects.toThrow("ECONNRESET");
+    const settled = await settle(workerId, settlements);
+    expect(settled).toMatchObject({ accepted: [settlement.id], completed: [] });
+  });
+
+  it("does not take the success of another worker for its own, which recovered what was rolled back", async () => {
+    const { on, workerId, settlement, end } = await completing();
+    await end("rollback");
+    await on.expireLease(workerId);
+    await on.recover();
+    const other = await on.worker();
+    await on.settle(other, await on.claim(other), SUCCEEDED);
+    const settled = await settling(database.open().run, sql)(workerId, [settlement]);
+    expect(settled).toMatchObject({ accepted: [], completed: [] });
+  });
+
+  it("nor that of a later run, where a crash undid the claim", async () => {
+    const { on, workerId, settlement, end } = await completing();
+    await end("rollback");
+    await database.pool.query(UNDO_CLAIMS);
+    await database.pool.query(CRASH);
+    await on.settle(workerId, await on.claim(workerId), SUCCEEDED);
+    const settled = await settling(database.open().run, sql)(workerId, [settlement]);
+    expect(settled).toMatchObject({ accepted: [], completed: [] });
+  });
+});
+
+describe("settling", () => {
   it("refuses a second call that is not such a try", async () => {
     const on = await openBench(database);
     const { workerId, claims } = await claimed(on);

@@ -1,7 +1,8 @@
 /**
  * REGISTER: enters a worker `$1` (label) of the queues `$2` with a lease of `$3` milliseconds, and
  * answers with its id. Called when a worker starts and after each lost lease. It is entered in
- * `since_crash` as well.
+ * `since_crash` as well. The commit waits for the disk also where commits do not by default: a crash must
+ * not give its id to another one.
  */
 export const register = (schema: string): string => `
 with worker as (
@@ -11,7 +12,9 @@ with worker as (
 ), since_crash as (
   insert into ${schema}.since_crash (worker_id) select id from worker
 )
-select id::text from worker`;
+select id::text, case current_setting('synchronous_commit') when 'off'
+                 then set_config('synchronous_commit', 'local', true) end
+  from worker`;
 
 /**
  * HEARTBEAT: renews the lease of worker `$1` for `$2` milliseconds from now, unless it ran out.

@@ -118,19 +118,19 @@ select ${refused},
           from written w where w.fate = 'cancelled' and w.asked = 'runnable')::text as cancelled`;
 
 /**
- * SETTLED_BEFORE: which of the refused claims `$2` an earlier call of worker `$1` may have settled,
- * given that its reply was lost, and whether it must have.
+ * LEFT: what there is of the jobs `$2`, whose claims by worker `$1` are gone: state, and whether and why
+ * it was cancelled. A job without a row has none.
  *
- * Called only when such a call was repeated. The worker's lease stands, so nobody recovered its
- * claims. A job that succeeded (`$3`) must have no row but a completed one. Any other must still have a
- * row that is not completed, or the handler has completed it in a transaction of its own. Where Postgres
- * crashed since the worker registered, that proves nothing: the crash may have undone the claim, and
- * the job may have run again since, and have ended in the same way. Locks nothing; looks each job up by
- * the primary keys of the tables.
+ * Called where a write was refused that had been sent before and whose reply was lost, or whose job the
+ * handler had completed itself. While the worker's lease stands, nobody recovers its claims: so it was
+ * the worker that took them away. Where the lease has run out, or Postgres has crashed since the worker
+ * registered, that does not follow, and it answers with nothing: a crash may have undone the claim, and
+ * the job may have run again since. Locks nothing; looks each job up by the primary keys of the tables.
  */
-export const settledBefore = (schema: string): string => `
-select u.id::text, exists (select from ${schema}.since_crash s where s.worker_id = $1::bigint) as is_sure
-  from unnest($2::bigint[], $3::boolean[]) as u (id, succeeded)
+export const left = (schema: string): string => `
+select u.id::text, j.state, j.cancelled, j.reason
+  from unnest($2::bigint[]) as u (id)
+  left join lateral (select j.state, j.cancelled, j.reason from ${schema}.jobs j where j.id = u.id limit 1) j on true
  where exists (select from ${schema}.workers w
                 where w.id = $1::bigint and w.lease_expires_at > clock_timestamp())
-   and u.succeeded = ((select true from ${schema}.jobs j where j.id = u.id and j.state <> 'completed' limit 1) is null)`;
+   and exists (select from ${schema}.since_crash s where s.worker_id = $1::bigint)`;

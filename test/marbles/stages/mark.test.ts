@@ -1,5 +1,5 @@
 import { TestScheduler } from "rxjs/testing";
-import { concatMap, defer, from, ignoreElements, tap, timer } from "rxjs";
+import { concatMap, defer, from, ignoreElements, mergeMap, tap, timer } from "rxjs";
 import { describe, expect, it } from "vitest";
 import type { ClaimedJob } from "../../../src/core/job.ts";
 import { createMark } from "../../../src/stages/mark.ts";
@@ -78,10 +78,18 @@ describe("the mark of a lane", () => {
   });
 
   it("is used after a claim from the first place that failed, for that may have taken too long", () => {
-    const mark = createMark();
-    mark.claiming(true).landed([claimedJob({ id: "7" })], true);
-    mark.claiming(true);
-    expect(mark.claiming(true).after).toEqual({ priority: 0, id: "7" });
+    const begun: unknown[] = [];
+    new TestScheduler(() => undefined).run(({ flush }) => {
+      const mark = createMark();
+      mark.claiming(true).landed([claimedJob({ id: "7" })], true);
+      const claim = (): unknown => begun.push(mark.claiming(true).after);
+      from([0, 27_000, 31_999, 32_000, 59_000])
+        .pipe(mergeMap((at) => timer(at)))
+        .subscribe(claim);
+      flush();
+    });
+    const behind = { priority: 0, id: "7" };
+    expect(begun).toEqual([undefined, behind, behind, undefined, behind]);
   });
 
   it("is not used by a claim for free slots only", () => {

@@ -37,7 +37,9 @@ function stage(
 }
 
 const accepted = (settlements: readonly Settlement[]): Observable<Settled> =>
-  timer(3).pipe(map(() => ({ accepted: settlements.map(({ id }) => id), readyQueues: [], cancelled: [] })));
+  timer(3).pipe(
+    map(() => ({ accepted: settlements.map(({ id }) => id), completed: [], readyQueues: [], cancelled: [] })),
+  );
 
 /** Events by the id of their job. */
 const ids = mergeMap((event: unknown) =>
@@ -71,17 +73,14 @@ describe("settleStage", () => {
     });
   });
 
-  it("tells of what nobody can know that it is unsettled, and of what was refused that its lease is lost", () => {
-    const { run } = stage(() => of({ accepted: ["a"], unsure: ["b"], readyQueues: [], cancelled: [] }));
+  it("tells of what was refused that its lease is lost, but of success where the handler has completed it", () => {
+    const { run } = stage(() => of({ accepted: [], completed: ["a"], readyQueues: [], cancelled: [] }));
     withMarbles(({ hot, expectObservable }) => {
-      const values = { a: succeeded("a"), b: succeeded("b"), c: succeeded("c"), d: succeeded("d") };
-      const ended$ = hot("-a---(bcd)|", values);
-      const event$ = "    -A---(BCD)|";
-      expectObservable(ended$.pipe(run, told)).toBe(event$, {
+      const values = { a: { ...succeeded("a"), committed: true }, b: { ...succeeded("b"), committed: true } };
+      const event$ = "    -AB|";
+      expectObservable(hot("-ab|", values).pipe(run, told)).toBe(event$, {
         A: "a succeeded",
-        B: "b leaked",
-        C: "c lease-lost",
-        D: "d lease-lost",
+        B: "b lease-lost",
       });
     });
   });
