@@ -28,6 +28,12 @@ const SHORTEST_LOOK_MS = 2;
 /** How long nothing may happen before a run has failed, in milliseconds. */
 const STALL_MS = 120_000;
 
+/**
+ * The share of the jobs of a lap that must be left when it begins. Some are handled before that, while the
+ * worker is asked how far it is; of a rate over few of the jobs nobody would know what it is of.
+ */
+const LEAST_LEFT = 0.8;
+
 /** Enqueues no-op jobs by an own process, and lets the server come to rest. */
 export async function fill(place: Place, count: number): Promise<Sent> {
   const filler = await place.child();
@@ -60,6 +66,7 @@ export async function drain(
   await checkDone(children, [sent]);
   await Promise.all(children.map((child) => child.end()));
   return drained(tallies, {
+    count: sent.count,
     serverUs: cpuAfter === undefined ? undefined : cpuAfter - Number(cpuBefore),
     endAt: emptyAt,
   });
@@ -80,7 +87,10 @@ export async function drainWarm(
   await worker.ask("lap", {});
   const tallies = await untilHandled([worker], warm + count);
   const cpuAfter = await place.serverCpuUs();
-  return drained(tallies, { serverUs: cpuAfter === undefined ? undefined : cpuAfter - Number(cpuBefore) });
+  return drained(tallies, {
+    count,
+    serverUs: cpuAfter === undefined ? undefined : cpuAfter - Number(cpuBefore),
+  });
 }
 
 /** Starts workers. */
@@ -124,24 +134,27 @@ async function untilEmpty(child: Child | undefined): Promise<number> {
   }
 }
 
-/** When a lap ended, and what it took of the server. */
+/** What was to be measured in a lap, when it ended, and what it took of the server. */
 interface Lap {
+  /** Jobs. */
+  readonly count: number;
   /** Processor time, in microseconds. */
   readonly serverUs?: number | undefined;
   /** On the clock of `now()`. Default: the end of the last attempt. */
   readonly endAt?: number;
 }
 
-/** The figures of a lap from the begin of its first attempt. Fails where nothing was left to do in it. */
-export function drained(tallies: readonly Tally[], { serverUs, endAt }: Lap = {}): Drained {
+/** The figures of a lap from the begin of its first attempt. Fails where too few of its jobs were left for it. */
+export function drained(tallies: readonly Tally[], { count, serverUs, endAt }: Lap): Drained {
   const worked = tallies.filter(({ inLap }) => inLap > 0);
   const jobs = total(worked, "inLap");
   const firstAt = Math.min(...worked.map((tally) => tally.firstAt));
   const lastAt = endAt ?? Math.max(...worked.map((tally) => tally.lastAt));
-  const jobsPerS = (jobs / (lastAt - firstAt)) * 1000;
-  if (!Number.isFinite(jobsPerS)) throw new Error(`Too few jobs to measure a rate: ${jobs} were left for it`);
+  // Without a job there is neither a first attempt nor a last one, and the time between is no number.
+  if (jobs < LEAST_LEFT * count || !(lastAt > firstAt))
+    throw new Error(`Too few jobs to measure a rate: ${jobs} of ${count} were left for it`);
   return {
-    jobsPerS,
+    jobsPerS: (jobs / (lastAt - firstAt)) * 1000,
     nodeUsPerJob: total(worked, "cpuUs") / jobs,
     serverUsPerJob: serverUs === undefined ? undefined : serverUs / jobs,
   };

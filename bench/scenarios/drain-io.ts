@@ -37,5 +37,5 @@ async function loop(place: Place, jobs: number): Promise<Drained> {
   await start([worker], WAITING);
   const tallies = await untilHandled([worker], jobs);
   await stop([worker]);
-  return drained(tallies);
+  return drained(tallies, { count: jobs });
 }

@@ -33,7 +33,7 @@ export const heldScenario: Scenario = {
           await worker.ask("lap", {});
           sent.push(await filler.ask("fillAtOnce", { count: inRound }));
           const tallies = await untilHandled([worker], sent.length * inRound);
-          return rounded(drained(tallies).jobsPerS);
+          return rounded(drained(tallies, { count: inRound }).jobsPerS);
         };
         while (sent.length < WARM_ROUNDS) await round();
         await place.settle();
