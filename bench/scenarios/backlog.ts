@@ -11,7 +11,13 @@ interface Taken {
   readonly count: number;
 }
 
-/** Ready jobs that still wait when a run ends, and others that are due in an hour. */
+/**
+ * How long after they were sent jobs for later are due, in milliseconds: 7 days. One place serves all runs of a
+ * system, while others take turns with it, which may take longer than an hour where one of them is slow.
+ */
+const LATER_MS = 7 * 24 * 3_600_000;
+
+/** Ready jobs that still wait when a run ends, and others that are due long after. */
 interface Backlog {
   readonly ready: number;
   readonly later: number;
@@ -25,7 +31,7 @@ function waiting({ ready, later }: Backlog, taken: Taken): Case {
       const there: Counted[] = [];
       if (later > 0) {
         const filler = await place.child();
-        there.push(await filler.ask("fill", { count: later, delayMs: 3_600_000 }));
+        there.push(await filler.ask("fill", { count: later, delayMs: LATER_MS }));
         await filler.end();
       }
       let missing = ready + taken.warm + taken.count;
