@@ -102,14 +102,21 @@ function ofFirstCase(
   return { ofFirstCase: rounded((100 * own) / first) };
 }
 
-function spreadOf(runs: readonly number[]): Spread {
-  const [middle, min, max] = [median(runs), Math.min(...runs), Math.max(...runs)].map(rounded);
+function spreadOf(runs: readonly number[], figure: string): Spread {
+  const [middle, min, max] = [median(runs, figure), Math.min(...runs), Math.max(...runs)].map(rounded);
   return { median: Number(middle), min: Number(min), max: Number(max), runs: runs.map(rounded) };
 }
 
-function pointByPoint(runs: readonly (readonly number[])[]): number[] {
+function pointByPoint(runs: readonly (readonly number[])[], series: string): number[] {
   const length = Math.min(...runs.map((run) => run.length));
-  return Array.from({ length }, (_, at) => rounded(median(runs.map((run) => run[at] ?? Number.NaN))));
+  return Array.from({ length }, (_, at) =>
+    rounded(
+      median(
+        runs.map((run) => run[at] ?? Number.NaN),
+        series,
+      ),
+    ),
+  );
 }
 
 /** The values of each name over several records. */
@@ -120,6 +127,9 @@ function byName<T>(records: readonly Readonly<Record<string, T>>[]): Record<stri
   return found;
 }
 
-function mapValues<T, U>(record: Readonly<Record<string, T>>, map: (value: T) => U): Record<string, U> {
-  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value)]));
+function mapValues<T, U>(
+  record: Readonly<Record<string, T>>,
+  map: (value: T, name: string) => U,
+): Record<string, U> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value, name)]));
 }

@@ -43,8 +43,8 @@ export const heldScenario: Scenario = {
         await stop([worker]);
         await checkDone([worker], sent);
         const dead = await deadRows(place, ROUNDS * inRound);
-        const first = median(rates.slice(0, EDGE));
-        const last = median(rates.slice(-EDGE));
+        const first = median(rates.slice(0, EDGE), "the rates of rounds");
+        const last = median(rates.slice(-EDGE), "the rates of rounds");
         return {
           figures: {
             "first jobs/s": first,

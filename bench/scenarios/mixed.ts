@@ -30,7 +30,8 @@ export const mixedScenario: Scenario = {
         await stop([worker]);
         await checkDone([worker], [sent]);
         checkNotEarly(lateness);
-        const late = (sort: string, share: number): number => quantile(lateness[sort] ?? [], share);
+        const late = (sort: string, share: number): number =>
+          quantile(lateness[sort] ?? [], share, `how late ${sort} attempts began`);
         return {
           figures: {
             "prompt p99 ms": late("prompt", 0.99),

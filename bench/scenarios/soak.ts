@@ -57,12 +57,12 @@ export const soakScenario: Scenario = {
             "load jobs/s": perSecond,
             "load asked": asked,
             jobs: sent.count,
-            "heap end/begin %": growth(heapMb),
-            "tables end/begin %": growth(tablesMb),
-            "dead rows end/begin %": growth(dead),
-            "heap MB": median(heapMb),
-            "tables MB": median(tablesMb),
-            "dead rows": median(dead),
+            "heap end/begin %": growth(heapMb, "the heap"),
+            "tables end/begin %": growth(tablesMb, "the size of tables"),
+            "dead rows end/begin %": growth(dead, "dead rows"),
+            "heap MB": median(heapMb, "the heap"),
+            "tables MB": median(tablesMb, "the size of tables"),
+            "dead rows": median(dead, "dead rows"),
             "most dead rows": Math.max(...dead),
           },
           series: { heapMb, dead, tablesMb },
@@ -72,10 +72,10 @@ export const soakScenario: Scenario = {
   ],
 };
 
-/** The end in percent of the begin. Where there was nothing then, of 1. */
-function growth(samples: readonly number[]): number {
-  const begin = median(samples.slice(WARM_SAMPLES, WARM_SAMPLES + EDGE));
-  return (100 * median(samples.slice(-EDGE))) / (begin || 1);
+/** The end of samples of `what` in percent of the begin. Where there was nothing then, of 1. */
+function growth(samples: readonly number[], what: string): number {
+  const begin = median(samples.slice(WARM_SAMPLES, WARM_SAMPLES + EDGE), what);
+  return (100 * median(samples.slice(-EDGE), what)) / (begin || 1);
 }
 
 /** Ends a child. Fails where it has complained of anything, or does not end as it should. */

@@ -55,9 +55,9 @@ const stored = (label: string, change: string): Case => ({
         ...(before === undefined || after === undefined
           ? {}
           : { "server µs/job": (after - before) / load.sent.count }),
-        "dead rows": median(dead),
+        "dead rows": median(dead, "dead rows"),
         "most dead rows": Math.max(...dead),
-        "tables MB": median(mb),
+        "tables MB": median(mb, "the size of tables"),
         "load jobs/s": load.perSecond,
       },
       series: { dead, mb },
