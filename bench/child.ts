@@ -44,7 +44,7 @@ const answers: { readonly [Name in keyof Orders]: (asked: Orders[Name]["asked"])
     return { heapMb: heapUsed / 1e6, residentMb: rss / 1e6, cpuUs } satisfies Usage;
   },
   left: () => system.left(),
-  commands: () => system.commands(),
+  commands: () => system.commands?.(),
   troubles: () => ({ ...warnings, ...system.troubles?.() }),
   stop: () => stop?.(),
 };

@@ -32,7 +32,7 @@ export interface Orders {
   readonly usage: Order<object, Usage>;
   /** Jobs that did not succeed yet. */
   readonly left: Order<object, Left>;
-  /** Commands that the store has carried out so far. */
+  /** Commands that Redis has carried out so far; only for what is stored there. */
   readonly commands: Order<object, number>;
   /** How often the library, or Node, has complained of what since the start. */
   readonly troubles: Order<object, Readonly<Record<string, number>>>;

@@ -54,7 +54,6 @@ export function bullmqPostgres(target: Target): System {
       await client.end();
     },
     left: counts.left,
-    commands: counts.commands,
     close: async () => {
       await system.close();
       await Promise.all([...pools.map((pool) => pool.end()), counts.close()]);
@@ -66,7 +65,7 @@ function open(
   target: Target,
   connect: (connections: number) => unknown,
   backend: Backend | undefined,
-): Omit<System, "prepare" | "commands"> {
+): Omit<System, "prepare"> {
   let shared: unknown;
   const queues = new Map<string, Queue<Payload>>();
   const queueOf = (name = String(target.queues[0])): Queue<Payload> => {

@@ -61,7 +61,6 @@ async function open(target: Target, batching: Partial<typeof BATCHED>): Promise<
     // Its formula, for the first of them.
     retryMs: Math.exp(1) * 1000,
     left: counts.left,
-    commands: counts.commands,
     close: async () => {
       await utils.release();
       await counts.close();

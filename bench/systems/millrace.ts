@@ -47,7 +47,6 @@ function open({ postgres, queues }: Target, handlerOf: (handle: Handle) => Handl
       return worker.shutdown;
     },
     left: counts.left,
-    commands: counts.commands,
     troubles: () => troubles,
     close: () => Promise.all([client.close(), counts.close()]),
   };

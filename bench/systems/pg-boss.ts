@@ -40,7 +40,6 @@ export async function pgBoss(target: Target): Promise<System> {
       return () => Promise.all(queues.map((queue) => boss.offWork(queue)));
     },
     left: counts.left,
-    commands: counts.commands,
     close: () => Promise.all([boss.stop({ graceful: false }), counts.close()]),
   };
 }

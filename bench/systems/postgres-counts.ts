@@ -4,7 +4,6 @@ import type { Left } from "./system.ts";
 /** Counts in a system's database, through a connection that the system does not use. */
 export interface PostgresCounts {
   readonly left: () => Promise<Left>;
-  readonly commands: () => Promise<number>;
   readonly close: () => Promise<void>;
 }
 
@@ -14,21 +13,13 @@ export function postgresCounts(
   { payload, leftFrom }: { readonly payload: string; readonly leftFrom: string },
 ): PostgresCounts {
   const pool = new pg.Pool({ connectionString, max: 1, allowExitOnIdle: true });
-  const numbers = async (text: string): Promise<readonly number[]> => {
-    const { rows } = await pool.query<unknown[]>({ text, rowMode: "array" });
-    return rows.flat().map(Number);
-  };
   return {
     left: async () => {
-      const [count = 0, sum = 0] = await numbers(
-        `select count(*), coalesce(sum((${payload} ->> 'n')::int8), 0) from ${leftFrom}`,
+      const { rows } = await pool.query<Record<"count" | "sum", string>>(
+        `select count(*), coalesce(sum((${payload} ->> 'n')::int8), 0) as sum from ${leftFrom}`,
       );
-      return { count, sum };
+      return { count: Number(rows[0]?.count), sum: Number(rows[0]?.sum) };
     },
-    commands: async () => Number((await numbers(COMMANDS))[0]),
     close: () => pool.end(),
   };
 }
-
-const COMMANDS =
-  "select xact_commit + xact_rollback from pg_stat_database where datname = current_database()";

@@ -13,8 +13,8 @@ export interface System {
   readonly work: (work: Work) => Promise<() => Promise<unknown>>;
   /** The jobs that are stored and did not succeed yet. */
   readonly left: () => Promise<Left>;
-  /** Commands that the store has carried out so far: transactions of Postgres, commands of Redis. */
-  readonly commands: () => Promise<number>;
+  /** Commands that Redis has carried out so far, for what is stored there. */
+  readonly commands?: () => Promise<number>;
   /** Milliseconds until it tries a failed attempt again, where it does not let one choose `RETRY_MS`. */
   readonly retryMs?: number;
   /** How often it has complained of what since its start, for libraries that tell. */

@@ -12,7 +12,6 @@ export function timers(): System {
     enqueueMany: nothing,
     work: (work) => Promise.resolve(workInLoops(work)),
     left: () => Promise.resolve({ count: 0 }),
-    commands: () => Promise.resolve(0),
     close: nothing,
   };
 }
