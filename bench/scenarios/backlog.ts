@@ -2,7 +2,7 @@ import type { Place } from "../lab/lab.ts";
 import { checkThere, drainFigures, drainWarm, fill, stop } from "../measure/drain.ts";
 import type { Counted } from "../measure/drain.ts";
 import { BEST_PEERS } from "../systems/names.ts";
-import { compact, scaled } from "./scenario.ts";
+import { compact, measuredWarm, scaled } from "./scenario.ts";
 import type { Case, Measured, Scenario } from "./scenario.ts";
 
 /** How many jobs a run works off while the backlog waits behind them: some to get warm, others that count. */
@@ -70,7 +70,8 @@ export const backlogScenario: Scenario = {
   systems: ["millrace", ...BEST_PEERS],
   headline: { figure: "jobs/s", better: "more", acrossCases: true },
   cases: (scale) => {
-    const taken = { warm: scaled(20_000, scale), count: scaled(100_000, scale) };
+    const count = measuredWarm(scale);
+    const taken = { warm: count / 5, count };
     const least = scaled(20_000, scale);
     const more = scaled(1_000_000, scale);
     return [

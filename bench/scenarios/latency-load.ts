@@ -3,7 +3,7 @@ import { checkDone, start, stop, untilHandled } from "../measure/drain.ts";
 import { drainRate, underLoad } from "../measure/load.ts";
 import { BEST_PEERS } from "../systems/names.ts";
 import { latencies } from "./latency.ts";
-import { fresh, scaled } from "./scenario.ts";
+import { fresh, measuredWarm, scaled } from "./scenario.ts";
 import type { Scenario } from "./scenario.ts";
 
 /** How long the load goes on before the first probe, in milliseconds. */
@@ -19,7 +19,7 @@ export const latencyLoadScenario: Scenario = {
     {
       label: "",
       runs: fresh(async (lab, system) => {
-        const asked = (await drainRate(lab, system, scaled(100_000, scale))) / 2;
+        const asked = (await drainRate(lab, system, measuredWarm(scale))) / 2;
         await using place = await lab.place(system);
         const [worker, loader, sender] = await Promise.all([place.child(), place.child(), place.child()]);
         await start([worker], { concurrency: 24, sort: "probe" });

@@ -50,9 +50,18 @@ export function fresh(
   };
 }
 
-/** A number of jobs at a scale, in round hundreds. */
-export function scaled(count: number, scale: number): number {
-  return Math.max(100, Math.round((count * scale) / 100) * 100);
+/** A number of jobs at a scale, in round hundreds, and not below `least`. */
+export function scaled(count: number, scale: number, least = 100): number {
+  return Math.max(least, Math.round((count * scale) / 100) * 100);
+}
+
+/**
+ * Jobs that a warm worker is measured over, after a fifth as many to get warm. At a small scale there are still
+ * 20,000: a worker may handle 3,000 between two looks at how far it is, and of fewer jobs too few would be left
+ * when measuring begins.
+ */
+export function measuredWarm(scale: number): number {
+  return scaled(100_000, scale, 20_000);
 }
 
 /** A number of jobs for a label: 20k, 1M. */

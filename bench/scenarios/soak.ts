@@ -3,7 +3,7 @@ import type { Child } from "../lab/child-process.ts";
 import { checkDone, start, stop, untilHandled } from "../measure/drain.ts";
 import { drainRate, underLoad } from "../measure/load.ts";
 import { median, rounded } from "../measure/numbers.ts";
-import { fresh, scaled } from "./scenario.ts";
+import { fresh, measuredWarm } from "./scenario.ts";
 import type { Scenario } from "./scenario.ts";
 
 const SIZES = `
@@ -31,7 +31,7 @@ export const soakScenario: Scenario = {
     {
       label: "",
       runs: fresh(async (lab, system) => {
-        const asked = (await drainRate(lab, system, scaled(100_000, scale))) / 2;
+        const asked = (await drainRate(lab, system, measuredWarm(scale))) / 2;
         await using place = await lab.place(system);
         const [worker, loader] = await Promise.all([place.child(), place.child()]);
         await start([worker], { concurrency: 24, sort: "noop" });
