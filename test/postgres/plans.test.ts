@@ -20,6 +20,7 @@ const VALUES: Partial<Record<keyof Statements, readonly string[]>> = {
   complete: ["1", "{1,2}", "{1,1}"],
   settle: ["1", "{1}", "{1}", "{gone}", "{0}", "{0}", "{null}", "{null}", "{null}", "{null}"],
   heartbeat: ["1", "1000"],
+  progress: ["1", "{1}", "{1}", "{7}"],
   listFailed: ["10"],
   retryJob: ["channel", "1"],
   retryAll: ["channel", "0"],
@@ -36,6 +37,7 @@ const HOT: readonly (readonly [keyof Statements, readonly string[]])[] = [
   ["complete", ["claimed_pkey"]],
   ["settle", ["claimed_pkey"]],
   ["heartbeat", ["workers_pkey"]],
+  ["progress", ["claimed_pkey"]],
 ];
 
 /** The same for statements whose tables are big when it matters. */
@@ -276,14 +278,14 @@ function isPartOfIt(node: Node): boolean {
   return node["Parent Relationship"] === "Outer" || node["Parent Relationship"] === "Inner";
 }
 
-/** Puts a million rows into `pending`, and 100,000 into `scheduled` and 10,000 into `claimed`. */
+/** Puts a million rows into `pending` and into `scheduled`, and 10,000 into `claimed`. */
 async function fillMillion(): Promise<void> {
   const on = await openBench(database);
   await on.add();
   await on.add({ delayMs: 1_000_000 });
   for (const [table, count] of [
     ["pending", 1_000_000],
-    ["scheduled", 100_000],
+    ["scheduled", 1_000_000],
   ] as const) {
     await database.pool.query(
       `insert into millrace.${table} (${INTO})

@@ -4,8 +4,8 @@
  *
  * Called by the progress stage with the latest value of each job, one call at a time.
  *
- * - Rows are looked up one by one in the primary key of `claimed` (why: see SETTLE) and changed in
- *   place, for no index holds the progress. One that somebody has locked is passed over and not
+ * - Rows are looked up one by one in the primary key of `claimed` (why: see SETTLE), which a join for
+ *   the change would not keep to, and changed in place, for no index holds the progress. One that somebody has locked is passed over and not
  *   refused: it is ending or being marked, and a handler that completes its job in a long transaction
  *   must not hold up the others. What is passed over is written by the next value, or when the job is
  *   settled.
@@ -21,7 +21,8 @@ with input as (
      where k.id = i.id and k.token = i.token and k.worker_id = $1::bigint
        for update skip locked) c
 ), written as (
-  update ${schema}.claimed k set progress = h.value::jsonb from held h where k.id = h.id
+  update ${schema}.claimed k set progress = (select h.value::jsonb from held h where h.id = k.id limit 1)
+   where k.id = any(array(select h.id from held h))
 )
 select array(
          select i.id::text from input i
