@@ -49,8 +49,8 @@ export function settleStage(setup: SettleSetup): OperatorFunction<Ended, Arrival
  * given up is reported as `leaked`. Attempts without an outcome to write are reported with the others.
  */
 export function writeOutcomes(setup: SettleSetup, ended: readonly Ended[]): Observable<Arrival> {
-  const written = ended.filter(isWritten);
-  const settlements = written.map(({ job, outcome, committed, progress }) => ({
+  const written = oneAJob(ended.filter(isWritten));
+  const settlements = [...written.values()].map(({ job, outcome, committed, progress }) => ({
     id: job.id,
     token: job.token,
     progress,
@@ -65,15 +65,18 @@ export function writeOutcomes(setup: SettleSetup, ended: readonly Ended[]): Obse
       const taken = new Set(accepted);
       const done = new Set(completed);
       const reasons = new Map(cancelled.map(({ id, reason }) => [id, reason]));
+      const eventFor = (end: Ended): WorkerEvent | undefined => {
+        const { id } = end.job;
+        if (isWritten(end) && written.get(id) !== end) return { type: "lease-lost", job: jobRef(end.job) };
+        const reason = reasons.get(id);
+        if (reason !== undefined) return { type: "cancelled", job: jobRef(end.job), reason };
+        return done.has(id) ? completedEvent(end) : eventOf(end, taken.has(id));
+      };
       const ready = new Set(readyQueues);
       const arrivals: Arrival[] = [];
       let heldSuspect = false;
       for (const end of ended) {
-        const { id } = end.job;
-        const reason = reasons.get(id);
-        const told = done.has(id) ? completedEvent(end) : eventOf(end, taken.has(id));
-        const event: WorkerEvent | undefined =
-          reason === undefined ? told : { type: "cancelled", job: jobRef(end.job), reason };
+        const event = eventFor(end);
         if (end.job.crashes > 1) heldSuspect = true;
         if (event === undefined) continue;
         arrivals.push(event);
@@ -99,6 +102,19 @@ export function writeOutcomes(setup: SettleSetup, ended: readonly Ended[]): Obse
   );
   const givenUp$ = defer(() => (answered ? EMPTY : from(ended.flatMap(unsettled))));
   return concat(write$, givenUp$);
+}
+
+/**
+ * Of each job the end that is written: of the newest claim, and of that the first. There are more where a
+ * crash of Postgres undid a claim, and the job was claimed and run again before the first outcome was written.
+ */
+function oneAJob(ended: readonly Written[]): ReadonlyMap<string, Written> {
+  const written = new Map<string, Written>();
+  for (const end of ended) {
+    const other = written.get(end.job.id);
+    if (other === undefined || other.job.token < end.job.token) written.set(end.job.id, end);
+  }
+  return written;
 }
 
 /** About how many characters of texts an outcome has. */

@@ -85,6 +85,33 @@ describe("settleStage", () => {
     });
   });
 
+  it("writes one outcome of a job that ran twice, for its claim had been undone, and tells it once", () => {
+    const { run, writes } = stage(accepted);
+    withMarbles(({ hot, expectObservable }) => {
+      const again = (id: string, token: number, result: string): Ended => ({
+        ...ended(id, { type: "succeeded", result }),
+        job: claimedJob({ id, token }),
+      });
+      const values = {
+        a: succeeded("a"),
+        b: again("b", 1, "first"),
+        c: again("b", 1, "second"),
+        d: again("d", 1, "first"),
+        e: again("d", 2, "second"),
+      };
+      const ended$ = hot("-(abcde)------|", values);
+      const event$ = "    ----a--(bcde)-|";
+      expectObservable(ended$.pipe(run, told)).toBe(event$, {
+        a: "a succeeded",
+        b: "b succeeded",
+        c: "b lease-lost",
+        d: "d lease-lost",
+        e: "d succeeded",
+      });
+    });
+    expect(writes).toEqual(["a", "bd"]);
+  });
+
   it("writes what gathered together, where it fits into one write", () => {
     const { run, writes } = stage(accepted);
     withMarbles(({ hot, expectObservable }) => {
