@@ -8,7 +8,7 @@ export interface CatalogueObject {
   readonly text: string;
 }
 
-/** All that there is, but for what the server makes by itself for tables with long values. */
+/** All that there is, but for what the server makes by itself, for tables with long values and for foreign keys. */
 const CATALOGUE_SQL = `
 with object as (
   select n.oid as space, 'relation ' || c.relkind::text || ' ' || c.relname || ' ' || coalesce(
@@ -20,6 +20,7 @@ with object as (
   union all select t.typnamespace, 'type ' || t.typname from pg_type t
   union all select c.connamespace, 'constraint ' || c.conname from pg_constraint c
   union all select c.relnamespace, 'trigger ' || t.tgname from pg_trigger t join pg_class c on c.oid = t.tgrelid
+               where not t.tgisinternal
   union all select n.oid, 'schema' from pg_namespace n
   union all select 0, 'role ' || r.rolname from pg_roles r
   union all select 0, 'extension ' || e.extname from pg_extension e
