@@ -17,7 +17,7 @@ const WORLD_SQL = `
 set client_min_messages = warning;
 truncate millrace.pending, millrace.scheduled, millrace.waiting, millrace.claimed, millrace.failed,
   millrace.completed, millrace.dependencies, millrace.keys, millrace.workers, millrace.since_crash;
-insert into millrace.workers, millrace.since_crash (id, label, queues, registered_at, lease_expires_at) overriding system value
+insert into millrace.workers (id, label, queues, registered_at, lease_expires_at) overriding system value
   values (1, 'dead', '{default}', now() - interval '2 s', now() - interval '1 s'),
          (2, 'alive', '{default}', now(), now() + interval '1 h');
 insert into millrace.claimed (id, created_at, run_at, attempt, max_attempts, crashes, token, priority, has_children,
