@@ -136,6 +136,7 @@ describe("fan-in", () => {
     await other.query("rollback");
     expect(await on.settle(worker, [second], SUCCEEDED)).toEqual({
       accepted: [second.id],
+      completed: [],
       cancelled: [],
       readyQueues: ["child"],
     });
