@@ -35,6 +35,15 @@ declare module "pg-boss" {
     readonly priority?: number;
     readonly startAfter?: Date;
   }
+  export interface BatchJob<Data> {
+    readonly id: string;
+    readonly data: Data;
+  }
+  export interface JobResult {
+    readonly id: string;
+    readonly status: "completed" | "failed";
+    readonly output?: object;
+  }
   export class PgBoss {
     constructor(options: {
       connectionString: string;
@@ -51,7 +60,7 @@ declare module "pg-boss" {
     work<Data>(
       name: string,
       options: Readonly<Record<string, unknown>>,
-      handler: (jobs: readonly { readonly data: Data }[]) => Promise<void>,
+      handler: (jobs: readonly BatchJob<Data>[]) => Promise<unknown>,
     ): Promise<string>;
     offWork(name: string): Promise<void>;
   }

@@ -1,8 +1,8 @@
 import { PgBoss } from "pg-boss";
-import type { JobInsert } from "pg-boss";
+import type { BatchJob, JobInsert, JobResult } from "pg-boss";
 import { postgresCounts } from "./postgres-counts.ts";
 import { CALLERS, RETRY_MS, byQueue } from "./system.ts";
-import type { JobSort, NewJob, Payload, System, Target } from "./system.ts";
+import type { Handle, JobSort, NewJob, Payload, System, Target } from "./system.ts";
 
 /** pg-boss with LISTEN and NOTIFY, batches of 500, and bursts while batches come back full. */
 export async function pgBoss(target: Target): Promise<System> {
@@ -33,15 +33,33 @@ export async function pgBoss(target: Target): Promise<System> {
         );
     },
     work: async ({ queues, concurrency, jobs, handle }) => {
-      for (const queue of queues)
-        await boss.work<Payload>(queue, settingsFor(jobs, concurrency), async (jobs) => {
-          await Promise.all(jobs.map(async ({ data }) => handle(data)));
-        });
+      const handleAll = jobs === "mixed" ? oneByOne(handle) : asOne(handle);
+      for (const queue of queues) await boss.work<Payload>(queue, settingsFor(jobs, concurrency), handleAll);
       return () => Promise.all(queues.map((queue) => boss.offWork(queue)));
     },
     left: counts.left,
     close: () => Promise.all([boss.stop({ graceful: false }), counts.close()]),
   };
+}
+
+/** Handles a batch that succeeds or fails as a whole. */
+function asOne(handle: Handle): (batch: readonly BatchJob<Payload>[]) => Promise<void> {
+  return async (batch) => {
+    await Promise.all(batch.map(async ({ data }) => handle(data)));
+  };
+}
+
+/** Handles a batch for `perJobResults`: each job of it succeeds or fails by itself. */
+function oneByOne(handle: Handle): (batch: readonly BatchJob<Payload>[]) => Promise<readonly JobResult[]> {
+  const resultOf = async ({ id, data }: BatchJob<Payload>): Promise<JobResult> => {
+    try {
+      await handle(data);
+      return { id, status: "completed" };
+    } catch (error) {
+      return { id, status: "failed", output: { message: String(error) } };
+    }
+  };
+  return (batch) => Promise.all(batch.map(resultOf));
 }
 
 function settingsFor(jobs: JobSort, concurrency: number): Readonly<Record<string, number | boolean>> {
@@ -51,10 +69,11 @@ function settingsFor(jobs: JobSort, concurrency: number): Readonly<Record<string
     case "slow":
       return { batchSize: concurrency / 4, localConcurrency: 4, burstWhenBatchFull: true };
     case "mixed":
-      // A batch succeeds or fails as one.
+      // With a job a batch and more workers it does not keep up, and jobs begin seconds late.
       return {
-        batchSize: 1,
-        localConcurrency: concurrency,
+        batchSize: concurrency,
+        perJobResults: true,
+        burstWhenBatchFull: true,
         pollingIntervalSeconds: 0.5,
         notifyPollingIntervalSeconds: 0.5,
       };
