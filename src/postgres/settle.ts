@@ -42,7 +42,9 @@ export function settling(run: Run, sql: Statements): Settle {
     const row = await write(run, sql, { workerId, settlements });
     const readyQueues = row.ready_queues ?? [];
     const refused = new Set(row.refused);
-    const isRefused = ({ id, token }: Settlement): boolean => refused.has(`${id}:${token}`);
+    // Nearly always none is: no text is made for each job then.
+    const isRefused = ({ id, token }: Settlement): boolean =>
+      refused.size > 0 && refused.has(`${id}:${token}`);
     const written = {
       accepted: idsWhere(settlements, (one) => !isRefused(one)),
       cancelled: cancelledOf(row),

@@ -8,13 +8,14 @@
  * ```
  */
 export interface FirstLooks {
-  /** Whether a claim that is sent now begins at the first place. */
-  readonly isDue: (at: number) => boolean;
-  /** In how many milliseconds one does. */
+  /**
+   * A claim is sent, and may begin behind the mark or not: whether it begins at the first place. After one
+   * from there that failed, for it took too long, the next begin behind the mark.
+   */
+  readonly sent: (at: number, mayBeBehind: boolean) => boolean;
+  /** In how many milliseconds one is to begin at the first place. */
   readonly dueInMs: (at: number) => number;
-  /** A claim from the first place is sent. If it fails, for it takes too long, the next begin behind the mark. */
-  readonly sent: () => void;
-  /** It landed, after so many milliseconds. */
+  /** A claim from the first place landed, after so many milliseconds. */
   readonly landed: (at: number, ms: number) => void;
   /** A claim behind the mark landed, and may have brought nothing. */
   readonly landedBehind: (at: number, ms: number, isEmpty: boolean) => void;
@@ -36,18 +37,15 @@ export function createFirstLooks(): FirstLooks {
   let behindAt = -Infinity;
   let dueAt = -Infinity;
   let dueIfEmptyAt = -Infinity;
-  /** Whether one was sent and did not land. There is one claim at a time: at the next, it has failed. */
+  /** Whether the last claim from the first place has not landed. There is one claim at a time: at the next, it has failed. */
   let isOut = false;
   return {
-    isDue: (at) => {
+    sent: (at, mayBeBehind) => {
       if (isOut) dueAt = at + MAX_REST_MS;
-      isOut = false;
-      return at >= dueAt;
+      isOut = !mayBeBehind || at >= dueAt;
+      return isOut;
     },
     dueInMs: (at) => Math.max(0, dueAt - at),
-    sent: () => {
-      isOut = true;
-    },
     landed: (at, ms) => {
       isOut = false;
       firstMs = [...firstMs, ms].slice(-2);

@@ -45,8 +45,8 @@ export function createMark(): Mark {
   return {
     claiming: (isAhead) => {
       const sentAt = now();
-      const after = isAhead && !looks.isDue(sentAt) ? place() : undefined;
-      if (after === undefined) looks.sent();
+      const mark = isAhead ? place() : undefined;
+      const after = looks.sent(sentAt, mark !== undefined) ? undefined : mark;
       const landed: Landed = (jobs, isFull) => {
         const at = now();
         if (after === undefined) looks.landed(at, at - sentAt);

@@ -4,7 +4,6 @@ import type { Settlement } from "../../src/core/store.ts";
 import type { Run } from "../../src/postgres/database.ts";
 import { INTO, values } from "../../src/postgres/columns.ts";
 import { settling } from "../../src/postgres/settle.ts";
-import type { Settle } from "../../src/postgres/settle.ts";
 import { statements } from "../../src/postgres/statements.ts";
 import type { Statement } from "../../src/postgres/statements/statement.ts";
 import { completeIn } from "../../src/postgres/transaction.ts";
@@ -23,23 +22,8 @@ const OUTCOMES: readonly (readonly [string, Written])[] = [
   ["released", RELEASED],
 ];
 
-/** A connection that breaks once, after the server has committed. */
-function breaksAfterCommit(): Run {
-  const { run } = database.open();
-  let broken = false;
-  return async <Row extends pg.QueryResultRow>(
-    statement: Statement,
-    values?: readonly unknown[],
-  ): Promise<readonly Row[]> => {
-    const rows = await run<Row>(statement, values);
-    if (broken) return rows;
-    broken = true;
-    throw Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
-  };
-}
-
-/** A connection that breaks once, before anything came to the server. */
-function breaksBeforehand(): Run {
+/** A connection that breaks once, before anything came to the server, or after that has committed. */
+function breaks(when: "before" | "after"): Run {
   const { run } = database.open();
   let broken = false;
   return async <Row extends pg.QueryResultRow>(
@@ -48,6 +32,7 @@ function breaksBeforehand(): Run {
   ): Promise<readonly Row[]> => {
     if (broken) return run<Row>(statement, given);
     broken = true;
+    if (when === "after") await run<Row>(statement, given);
     throw Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
   };
 }
@@ -74,7 +59,7 @@ describe("settling, when the reply to a write was lost", () => {
   it.each(OUTCOMES)("accepts what it had written, at the next try: %s", async (_, outcome) => {
     const on = await openBench(database);
     const { workerId, claims } = await claimed(on);
-    const settle = settling(breaksAfterCommit(), sql);
+    const settle = settling(breaks("after"), sql);
     const settlements = claims.map((claim) => ({ ...claim, outcome }));
     await expect(settle(workerId, settlements)).rejects.toThrow("ECONNRESET");
     expect((await settle(workerId, settlements)).accepted).toEqual(idsOf(claims));
@@ -83,7 +68,7 @@ describe("settling, when the reply to a write was lost", () => {
   it("still refuses what somebody else was given meanwhile", async () => {
     const on = await openBench(database);
     const { workerId, claims } = await claimed(on);
-    const settle = settling(breaksAfterCommit(), sql);
+    const settle = settling(breaks("after"), sql);
     const strangers = claims.map((claim) => ({ ...claim, token: claim.token - 1 }));
     await on.expireLease(workerId);
     await on.recover();
@@ -99,7 +84,7 @@ describe("settling, when the reply to a write was lost", () => {
     await on.expireLease(workerId);
     const recovered = await on.recover(1);
     expect(recovered.jobs).toHaveLength(2);
-    const settle = settling(breaksAfterCommit(), sql);
+    const settle = settling(breaks("after"), sql);
     const settlements = held
       .filter(({ id }) => recovered.jobs.some((job) => job.id === id))
       .map(({ id, token }) => ({ id, token, outcome: SUCCEEDED }));
@@ -112,7 +97,7 @@ describe("settling, when the reply to a write was lost", () => {
     const { workerId, claims } = await claimed(on);
     const other = await on.worker();
     await database.pool.query("update millrace.claimed set worker_id = $1", [other]);
-    const settle = settling(breaksAfterCommit(), sql);
+    const settle = settling(breaks("after"), sql);
     await expect(settle(workerId, claims)).rejects.toThrow("ECONNRESET");
     expect((await settle(workerId, claims)).accepted).toEqual([]);
   });
@@ -120,7 +105,7 @@ describe("settling, when the reply to a write was lost", () => {
   it.each(OUTCOMES)("does not claim after a crash to have written it: %s", async (_, outcome) => {
     const on = await openBench(database);
     const { workerId, claims } = await claimed(on);
-    const settle = settling(breaksAfterCommit(), sql);
+    const settle = settling(breaks("after"), sql);
     const settlements = claims.map((claim) => ({ ...claim, outcome }));
     await expect(settle(workerId, settlements)).rejects.toThrow("ECONNRESET");
     await database.pool.query(CRASH);
@@ -130,7 +115,7 @@ describe("settling, when the reply to a write was lost", () => {
   it("takes no success of a later run for its own, where a crash undid the claim", async () => {
     const on = await openBench(database);
     const { workerId, claims } = await claimed(on);
-    const settle = settling(breaksBeforehand(), sql);
+    const settle = settling(breaks("before"), sql);
     await expect(settle(workerId, claims)).rejects.toThrow("ECONNRESET");
     await database.pool.query(UNDO_CLAIMS);
     await database.pool.query(CRASH);
@@ -143,7 +128,7 @@ describe("settling, when the reply to a write was lost", () => {
   it("accepts a retry that it had written, also when the job has run again since and is gone", async () => {
     const on = await openBench(database);
     const { workerId, claims } = await claimed(on);
-    const settle = settling(breaksAfterCommit(), sql);
+    const settle = settling(breaks("after"), sql);
     const settlements = claims.map((claim) => ({ ...claim, outcome: retried(0) }));
     await expect(settle(workerId, settlements)).rejects.toThrow("ECONNRESET");
     await on.settle(workerId, await on.claim(workerId), SUCCEEDED);
@@ -153,7 +138,7 @@ describe("settling, when the reply to a write was lost", () => {
   it("tells of a job that was cancelled meanwhile that it was", async () => {
     const on = await openBench(database);
     const { workerId, claims } = await claimed(on);
-    const settle = settling(breaksAfterCommit(), sql);
+    const settle = settling(breaks("after"), sql);
     const settlements = claims.map((claim) => ({ ...claim, outcome: retried(60_000) }));
     const [id = ""] = idsOf(claims);
     await on.cancel({ ids: [id] }, "enough");
@@ -183,29 +168,49 @@ describe("settling a job that its handler completed in a transaction of its own"
     return { on, workerId, settlement: { ...claim, outcome: retried(0), committed: true }, end };
   }
 
-  it.each([
-    ["at the first try", async () => undefined],
-    [
-      "when the reply to that was lost",
-      async (settle: Settle, workerId: string, settlements: readonly Settlement[]) => {
-        await expect(settle(workerId, settlements)).rejects.toThrow("ECONNRESET");
-      },
-    ],
-  ])("finds out that it was committed, %s", async (_, before) => {
+  it("finds out that it was committed", async () => {
     const { workerId, settlement, end } = await completing();
     await end("commit");
-    const settlements = [settlement];
-    const settle = settling(before.length === 0 ? database.open().run : breaksAfterCommit(), sql);
-    await before(settle, workerId, settlements);
-    const settled = await settle(workerId, settlements);
+    const settled = await settling(database.open().run, sql)(workerId, [settlement]);
     expect(settled).toMatchObject({ accepted: [], completed: [settlement.id] });
+  });
+
+  it.each(["before", "after"] as const)(
+    "finds it out when the connection broke %s the write that asks",
+    async (when) => {
+      const { workerId, settlement, end } = await completing();
+      await end("commit");
+      const settlements = [settlement];
+      const settle = settling(breaks(when), sql);
+      await expect(settle(workerId, settlements)).rejects.toThrow("ECONNRESET");
+      expect(await settle(workerId, settlements)).toMatchObject({
+        accepted: [],
+        completed: [settlement.id],
+      });
+    },
+  );
+
+  it("finds it out when the look at what is left failed", async () => {
+    const { workerId, settlement, end } = await completing();
+    await end("commit");
+    const { run } = database.open();
+    let looks = 0;
+    const breaksLook: Run = async (statement, given) => {
+      if (statement === sql.left && (looks += 1) === 1) throw new Error("read ECONNRESET");
+      return run(statement, given);
+    };
+    const settlements = [settlement];
+    const settle = settling(breaksLook, sql);
+    await expect(settle(workerId, settlements)).rejects.toThrow("ECONNRESET");
+    expect(await settle(workerId, settlements)).toMatchObject({ accepted: [], completed: [settlement.id] });
+    expect(looks).toBe(2);
   });
 
   it("writes what follows where it was rolled back, and finds that again", async () => {
     const { workerId, settlement, end } = await completing();
     await end("rollback");
     const settlements = [settlement];
-    const settle = settling(breaksAfterCommit(), sql);
+    const settle = settling(breaks("after"), sql);
     await expect(settle(workerId, settlements)).rejects.toThrow("ECONNRESET");
     const settled = await settle(workerId, settlements);
     expect(settled).toMatchObject({ accepted: [settlement.id], completed: [] });
