@@ -1,7 +1,7 @@
 import { wakeUp } from "./core/arrival.ts";
 import type { Arrival, DueHint } from "./core/arrival.ts";
 import type { NewJob } from "./core/job.ts";
-import type { Entered } from "./core/store.ts";
+import type { Entered } from "./core/store-calls.ts";
 import type { Hint } from "./postgres/channel.ts";
 
 /**

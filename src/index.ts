@@ -45,7 +45,7 @@ export type { Stoppable, StopOnSignalsOptions } from "./stop-on-signals.ts";
 export type { EventOf, JobRef, RecoveredJob, WorkerEvent } from "./core/events.ts";
 export { JOB_STATES } from "./core/job.ts";
 export type { AfterFailure, AttemptError, ClaimedJob, FailedJob, JobSnapshot, JobState } from "./core/job.ts";
-export type { Enqueued, QueueDepth, WorkerSnapshot } from "./core/store.ts";
+export type { Enqueued, QueueDepth, WorkerSnapshot } from "./core/store-calls.ts";
 export type { ErrorRecord } from "./core/error-record.ts";
 export { DEFAULT_BACKOFF } from "./core/backoff.ts";
 export type { BackoffPolicy, RetryDecision, RetryFunction } from "./core/backoff.ts";

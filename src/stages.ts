@@ -82,8 +82,8 @@ export type {
   Settled,
   Settlement,
   SnapshotHolder,
-  Store,
   Tidied,
   WorkerSnapshot,
-} from "./core/store.ts";
+} from "./core/store-calls.ts";
+export type { Store } from "./core/store.ts";
 export type { PublishMode } from "./events/cluster-event.ts";

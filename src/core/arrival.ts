@@ -1,5 +1,5 @@
 import type { WorkerEvent } from "./events.ts";
-import type { CancelOrder } from "./store.ts";
+import type { CancelOrder } from "./store-calls.ts";
 
 /** A hint that work may wait. Losing one costs latency, never a job. */
 export interface WakeUp {

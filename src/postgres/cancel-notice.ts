@@ -1,4 +1,4 @@
-import type { CancelOrder } from "../core/store.ts";
+import type { CancelOrder } from "../core/store-calls.ts";
 
 /**
  * Reads a notification that orders workers to end attempts, `{"cancel":[…]}`, which the SQL function

@@ -1,5 +1,5 @@
 import type { CancelFilter } from "../core/job.ts";
-import type { Cancelled } from "../core/store.ts";
+import type { Cancelled } from "../core/store-calls.ts";
 import { arrayLiteral } from "./array-literal.ts";
 import type { Run } from "./database.ts";
 import type { Statements } from "./statements.ts";

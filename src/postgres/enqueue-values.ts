@@ -1,5 +1,5 @@
 import type { NewJob } from "../core/job.ts";
-import type { Entered } from "../core/store.ts";
+import type { Entered } from "../core/store-calls.ts";
 import { isLinked } from "../core/parts.ts";
 import { arrayLiteral, repeatedLiteral } from "./array-literal.ts";
 import type { Statements } from "./statements.ts";

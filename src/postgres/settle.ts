@@ -1,6 +1,6 @@
 import type { JobState } from "../core/job.ts";
 import { RUNNABLE } from "../core/outcome.ts";
-import type { Settled, Settlement } from "../core/store.ts";
+import type { Settled, Settlement } from "../core/store-calls.ts";
 import { arrayLiteral } from "./array-literal.ts";
 import type { Run } from "./database.ts";
 import { claimValues, settlementValues } from "./settlement-values.ts";

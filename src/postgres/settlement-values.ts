@@ -1,5 +1,5 @@
 import type { ErrorRecord } from "../core/error-record.ts";
-import type { Claim, Settlement } from "../core/store.ts";
+import type { Claim, Settlement } from "../core/store-calls.ts";
 import { arrayLiteral } from "./array-literal.ts";
 
 /** What SETTLE needs to know of one outcome: see its docstring. */

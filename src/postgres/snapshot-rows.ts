@@ -1,5 +1,5 @@
 import type { AttemptError, JobSnapshot, JobState } from "../core/job.ts";
-import type { WorkerSnapshot } from "../core/store.ts";
+import type { WorkerSnapshot } from "../core/store-calls.ts";
 import { jsonOf } from "./rows.ts";
 
 /** A row of FIND and LIST_ACTIVE. */

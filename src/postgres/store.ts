@@ -1,14 +1,7 @@
 import type { ClaimedJob, JobState } from "../core/job.ts";
 import { jobParts } from "../core/parts.ts";
-import type {
-  CancelOrder,
-  ClaimRequest,
-  Place,
-  Progress,
-  Promoted,
-  Recovered,
-  Store,
-} from "../core/store.ts";
+import type { CancelOrder, ClaimRequest, Place, Progress, Promoted, Recovered } from "../core/store-calls.ts";
+import type { Store } from "../core/store.ts";
 import { arrayLiteral } from "./array-literal.ts";
 import { cancelling } from "./cancel.ts";
 import { channelOf } from "./channel.ts";

@@ -1,4 +1,4 @@
-import type { SnapshotHolder, Tidied } from "../core/store.ts";
+import type { SnapshotHolder, Tidied } from "../core/store-calls.ts";
 import type { Run } from "./database.ts";
 import type { Statements } from "./statements.ts";
 

@@ -1,6 +1,6 @@
 import type { NewJob } from "../core/job.ts";
 import { jobParts } from "../core/parts.ts";
-import type { Claim, Entered } from "../core/store.ts";
+import type { Claim, Entered } from "../core/store-calls.ts";
 import { channelOf, hintText } from "./channel.ts";
 import type { Hint } from "./channel.ts";
 import { arrayLiteral } from "./array-literal.ts";

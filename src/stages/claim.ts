@@ -3,7 +3,7 @@ import type { Observable, ObservableInput } from "rxjs";
 import { toErrorRecord } from "../core/error-record.ts";
 import type { WorkerEvent } from "../core/events.ts";
 import type { ClaimedJob } from "../core/job.ts";
-import type { Claim, ClaimRequest, Place } from "../core/store.ts";
+import type { Claim, ClaimRequest, Place } from "../core/store-calls.ts";
 import { retryBackoff } from "../rx/retry-backoff.ts";
 
 /** What a lane wants of a claim. */

@@ -1,5 +1,5 @@
 import type { ClaimedJob } from "../core/job.ts";
-import type { Place } from "../core/store.ts";
+import type { Place } from "../core/store-calls.ts";
 import type { Demand } from "./claim.ts";
 import { createMark } from "./mark.ts";
 

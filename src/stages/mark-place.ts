@@ -1,5 +1,5 @@
 import type { ClaimedJob } from "../core/job.ts";
-import type { Place } from "../core/store.ts";
+import type { Place } from "../core/store-calls.ts";
 
 /**
  * The place behind which claims begin: it follows the last job that was claimed, one to two turns later,

@@ -1,5 +1,5 @@
 import type { ClaimedJob } from "../core/job.ts";
-import type { Place } from "../core/store.ts";
+import type { Place } from "../core/store-calls.ts";
 import { monotonicClock } from "../rx/monotonic-clock.ts";
 import { createFirstLooks } from "./first-looks.ts";
 import { createMarkPlace } from "./mark-place.ts";

@@ -1,5 +1,5 @@
 import type { WorkerEvent } from "../core/events.ts";
-import type { SnapshotHolder } from "../core/store.ts";
+import type { SnapshotHolder } from "../core/store-calls.ts";
 import { monotonicClock } from "../rx/monotonic-clock.ts";
 
 /** A snapshot that was held for so long is old, in milliseconds: longer than any statement of the library. */

@@ -4,7 +4,7 @@ import { wakeUp } from "../core/arrival.ts";
 import type { Arrival } from "../core/arrival.ts";
 import { toErrorRecord } from "../core/error-record.ts";
 import type { WorkerEvent } from "../core/events.ts";
-import type { CancelOrder, Promoted } from "../core/store.ts";
+import type { CancelOrder, Promoted } from "../core/store-calls.ts";
 import { earliestTimer } from "../rx/earliest-timer.ts";
 import { gatherMap } from "../rx/gather-map.ts";
 import { MAX_TIMER_MS } from "../rx/long-timer.ts";

@@ -19,7 +19,7 @@ import type { Interrupt } from "../core/interrupt.ts";
 import type { ClaimedJob } from "../core/job.ts";
 import type { Progressed } from "../core/outcome.ts";
 import { inParts } from "../core/parts.ts";
-import type { Progress } from "../core/store.ts";
+import type { Progress } from "../core/store-calls.ts";
 import { gatherMap } from "../rx/gather-map.ts";
 import { retryBackoff } from "../rx/retry-backoff.ts";
 

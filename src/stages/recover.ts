@@ -4,7 +4,7 @@ import { wakeUp } from "../core/arrival.ts";
 import type { Arrival } from "../core/arrival.ts";
 import { toErrorRecord } from "../core/error-record.ts";
 import type { WorkerEvent } from "../core/events.ts";
-import type { Recovered } from "../core/store.ts";
+import type { Recovered } from "../core/store-calls.ts";
 import { retryBackoff } from "../rx/retry-backoff.ts";
 
 /** What recovery needs. */

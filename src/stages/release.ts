@@ -4,7 +4,7 @@ import { isReport } from "../core/arrival.ts";
 import type { WorkerEvent } from "../core/events.ts";
 import type { ClaimedJob } from "../core/job.ts";
 import type { Ended } from "../core/outcome.ts";
-import type { Settled, Settlement } from "../core/store.ts";
+import type { Settled, Settlement } from "../core/store-calls.ts";
 import { writeOutcomes } from "./settle.ts";
 
 /** What releasing needs. */

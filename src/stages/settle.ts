@@ -5,7 +5,7 @@ import { jobRef } from "../core/events.ts";
 import type { WorkerEvent } from "../core/events.ts";
 import type { Ended, Outcome } from "../core/outcome.ts";
 import { inParts } from "../core/parts.ts";
-import type { Settled, Settlement } from "../core/store.ts";
+import type { Settled, Settlement } from "../core/store-calls.ts";
 import { wakeUp } from "../core/arrival.ts";
 import type { Arrival } from "../core/arrival.ts";
 import { gatherMap } from "../rx/gather-map.ts";

@@ -14,7 +14,7 @@ import {
 import type { Observable, ObservableInput } from "rxjs";
 import { toErrorRecord } from "../core/error-record.ts";
 import type { WorkerEvent } from "../core/events.ts";
-import type { Tidied } from "../core/store.ts";
+import type { Tidied } from "../core/store-calls.ts";
 import { watchOldSnapshots } from "./old-snapshot.ts";
 
 /** What tidying needs. */

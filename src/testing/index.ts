@@ -17,10 +17,10 @@ export type {
   Settled,
   Settlement,
   SnapshotHolder,
-  Store,
   Tidied,
   WorkerSnapshot,
-} from "../core/store.ts";
+} from "../core/store-calls.ts";
+export type { Store } from "../core/store.ts";
 export type { BackoffPolicy, RetryDecision, RetryFunction } from "../core/backoff.ts";
 export type { ErrorRecord } from "../core/error-record.ts";
 export type { EventOf, JobRef, RecoveredJob, WorkerEvent } from "../core/events.ts";

@@ -1,6 +1,6 @@
 import type { JobRef } from "../core/events.ts";
 import type { CancelFilter } from "../core/job.ts";
-import type { Cancelled } from "../core/store.ts";
+import type { Cancelled } from "../core/store-calls.ts";
 import { fail } from "./memory-fan-in.ts";
 import { byId } from "./memory-tables.ts";
 import type { Row, Tables } from "./memory-tables.ts";

@@ -1,5 +1,5 @@
 import type { ClaimedJob } from "../core/job.ts";
-import type { Claim, ClaimRequest, Place, Promoted } from "../core/store.ts";
+import type { Claim, ClaimRequest, Place, Promoted } from "../core/store-calls.ts";
 import { byClaimOrder, byId, jsonOf, now } from "./memory-tables.ts";
 import type { Row, Tables } from "./memory-tables.ts";
 

@@ -1,6 +1,6 @@
 import { JOB_STATES } from "../core/job.ts";
 import type { JobSnapshot, JobState } from "../core/job.ts";
-import type { QueueDepth, WorkerSnapshot } from "../core/store.ts";
+import type { QueueDepth, WorkerSnapshot } from "../core/store-calls.ts";
 import { byId, jsonOf, now, rowsIn } from "./memory-tables.ts";
 import type { Claimed, Row, Tables } from "./memory-tables.ts";
 

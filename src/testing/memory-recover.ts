@@ -1,6 +1,6 @@
 import type { ErrorRecord } from "../core/error-record.ts";
 import type { RecoveredJob } from "../core/events.ts";
-import type { Recovered } from "../core/store.ts";
+import type { Recovered } from "../core/store-calls.ts";
 import { leaseStands, removeWorker } from "./memory-claim.ts";
 import { fail } from "./memory-fan-in.ts";
 import { giveBack, reasonOf, withError } from "./memory-settle.ts";

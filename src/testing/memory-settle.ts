@@ -1,7 +1,7 @@
 import type { ErrorRecord } from "../core/error-record.ts";
 import type { AttemptError } from "../core/job.ts";
 import { RUNNABLE } from "../core/outcome.ts";
-import type { Claim, Settled, Settlement } from "../core/store.ts";
+import type { Claim, Settled, Settlement } from "../core/store-calls.ts";
 import { leaseStands } from "./memory-claim.ts";
 import { fail, parentGone } from "./memory-fan-in.ts";
 import { now, putByTime, stateOf } from "./memory-tables.ts";

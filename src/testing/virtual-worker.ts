@@ -23,7 +23,7 @@ import type { NewJob } from "../core/job.ts";
 import { MAX_PAYLOAD_BYTES } from "../core/payload.ts";
 import { checkJobs, payload } from "../core/schema.ts";
 import type { JobSchemas, KindOf, PayloadInput } from "../core/schema.ts";
-import type { Entered } from "../core/store.ts";
+import type { Entered } from "../core/store-calls.ts";
 import { checkKeepResults } from "../enqueue.ts";
 import { checkId } from "../job-options.ts";
 import type { JobOptions } from "../job-options.ts";

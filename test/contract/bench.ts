@@ -20,9 +20,9 @@ import type {
   Registration,
   Settled,
   Settlement,
-  Store,
   WorkerSnapshot,
-} from "../../src/core/store.ts";
+} from "../../src/core/store-calls.ts";
+import type { Store } from "../../src/core/store.ts";
 
 /** A store under test, and what only its author can do to it. */
 export interface Subject {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { JobState } from "../../src/core/job.ts";
-import type { QueueDepth } from "../../src/core/store.ts";
+import type { QueueDepth } from "../../src/core/store-calls.ts";
 import { FAILED, idsOf, kept } from "./bench.ts";
 import type { Bench, Open } from "./bench.ts";
 

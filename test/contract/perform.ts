@@ -1,5 +1,5 @@
 import type { CancelFilter } from "../../src/core/job.ts";
-import type { Claim } from "../../src/core/store.ts";
+import type { Claim } from "../../src/core/store-calls.ts";
 import { KINDS, MINUTE_MS, QUEUES } from "./actions.ts";
 import type { Action, PlannedJob } from "./actions.ts";
 import { SUCCEEDED } from "./bench.ts";

@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { describe, expect, it } from "vitest";
-import type { Claim } from "../../src/core/store.ts";
+import type { Claim } from "../../src/core/store-calls.ts";
 import { payload } from "../../src/index.ts";
 import { arrayLiteral } from "../../src/postgres/array-literal.ts";
 import { ROLE_KINDS, grantsSql } from "../../src/postgres/grants.ts";

@@ -2,7 +2,8 @@ import { NEVER, ReplaySubject, delay, from, lastValueFrom, toArray } from "rxjs"
 import type { ObservableInput } from "rxjs";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { NewJob } from "../../src/core/job.ts";
-import type { Claim, Place, Store } from "../../src/core/store.ts";
+import type { Claim, Place } from "../../src/core/store-calls.ts";
+import type { Store } from "../../src/core/store.ts";
 import { statements } from "../../src/postgres/statements.ts";
 import { enqueueIn } from "../../src/postgres/transaction.ts";
 import { resolveSettings } from "../../src/settings.ts";

@@ -2,7 +2,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { channelOf } from "../../src/postgres/channel.ts";
 import { quoteIdentifier } from "../../src/postgres/identifier.ts";
 import { migrate } from "../../src/postgres/migrate.ts";
-import type { Enqueued } from "../../src/core/store.ts";
+import type { Enqueued } from "../../src/core/store-calls.ts";
 import { idsOf, newJob } from "../contract/bench.ts";
 import { usePostgres } from "../support/postgres.ts";
 

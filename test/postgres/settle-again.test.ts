@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { describe, expect, it } from "vitest";
-import type { Settlement } from "../../src/core/store.ts";
+import type { Settlement } from "../../src/core/store-calls.ts";
 import type { Run } from "../../src/postgres/database.ts";
 import { INTO, values } from "../../src/postgres/columns.ts";
 import { settling } from "../../src/postgres/settle.ts";

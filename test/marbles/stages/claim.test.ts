@@ -2,7 +2,7 @@ import { NEVER, Subject } from "rxjs";
 import { TestScheduler } from "rxjs/testing";
 import { describe, expect, it } from "vitest";
 import type { ClaimedJob } from "../../../src/core/job.ts";
-import type { ClaimRequest } from "../../../src/core/store.ts";
+import type { ClaimRequest } from "../../../src/core/store-calls.ts";
 import { claimStage } from "../../../src/stages/claim.ts";
 import { claimedJob } from "../../support/marbles.ts";
 

@@ -1,6 +1,6 @@
 import { mergeMap } from "rxjs";
 import { describe, expect, it } from "vitest";
-import type { SnapshotHolder } from "../../../src/core/store.ts";
+import type { SnapshotHolder } from "../../../src/core/store-calls.ts";
 import { watchOldSnapshots } from "../../../src/stages/old-snapshot.ts";
 import { anEvent } from "../../../src/testing/index.ts";
 import { withMarbles } from "../../support/marbles.ts";

@@ -7,7 +7,7 @@ import type { Interrupt } from "../../../src/core/interrupt.ts";
 import type { ClaimedJob } from "../../../src/core/job.ts";
 import type { Progressed } from "../../../src/core/outcome.ts";
 import { MAX_PART_LENGTH } from "../../../src/core/parts.ts";
-import type { Progress } from "../../../src/core/store.ts";
+import type { Progress } from "../../../src/core/store-calls.ts";
 import { progressStage } from "../../../src/stages/progress.ts";
 import { claimedJob, withMarbles } from "../../support/marbles.ts";
 

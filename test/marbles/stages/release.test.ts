@@ -1,6 +1,6 @@
 import { NEVER, map, of, throwError } from "rxjs";
 import { describe, expect, it } from "vitest";
-import type { Settlement } from "../../../src/core/store.ts";
+import type { Settlement } from "../../../src/core/store-calls.ts";
 import { releaseStage } from "../../../src/stages/release.ts";
 import { claimedJob, withMarbles } from "../../support/marbles.ts";
 

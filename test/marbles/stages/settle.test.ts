@@ -3,7 +3,7 @@ import type { Observable } from "rxjs";
 import { describe, expect, it } from "vitest";
 import type { Ended, Outcome } from "../../../src/core/outcome.ts";
 import { MAX_PART_LENGTH } from "../../../src/core/parts.ts";
-import type { Settled, Settlement } from "../../../src/core/store.ts";
+import type { Settled, Settlement } from "../../../src/core/store-calls.ts";
 import { settleStage } from "../../../src/stages/settle.ts";
 import { claimedJob, withMarbles } from "../../support/marbles.ts";
 

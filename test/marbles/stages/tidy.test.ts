@@ -2,7 +2,7 @@ import { asyncScheduler, defer, of, throwError } from "rxjs";
 import type { Observable } from "rxjs";
 import { describe, expect, it } from "vitest";
 import { PermanentError } from "../../../src/core/errors.ts";
-import type { Tidied } from "../../../src/core/store.ts";
+import type { Tidied } from "../../../src/core/store-calls.ts";
 import { tidyStage } from "../../../src/stages/tidy.ts";
 import type { TidySetup } from "../../../src/stages/tidy.ts";
 import { virtualWorker } from "../../../src/testing/index.ts";
