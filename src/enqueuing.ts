@@ -21,6 +21,7 @@ import type { Run } from "./postgres/database.ts";
 import { statements } from "./postgres/statements.ts";
 import { enqueueIn, notifyIn } from "./postgres/transaction.ts";
 import { gathered } from "./rx/gathered.ts";
+import { macrotask$ } from "./rx/macrotask.ts";
 
 /** The calls of a client that write jobs. */
 export interface EnqueueCalls<Jobs extends JobSchemas> {
@@ -161,9 +162,9 @@ function writing({ store, run, schema, sender, local$ }: EnqueueSetup): Writing 
   };
   const write = (jobs: readonly NewJob[]): Observable<readonly Entered[]> =>
     defer(() => from(store.enqueue(jobs))).pipe(tap((answers) => tell(hintsOf(jobs, answers))));
-  const written = gathered<NewJob, Entered>(write, jobParts);
+  const written = gathered<NewJob, Entered>(write, jobParts, macrotask$);
   /** Apart from the others, for their write may wait for somebody else's transaction. */
-  const linked = gathered<NewJob, Entered>(write, jobParts);
+  const linked = gathered<NewJob, Entered>(write, jobParts, macrotask$);
   /** One that names an unknown parent is refused with all that it is written with: those are written again. */
   const writeLinked = async (job: NewJob): Promise<Entered> => {
     try {

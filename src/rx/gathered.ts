@@ -1,5 +1,6 @@
-import { Subject, catchError, concat, defer, from, mergeMap } from "rxjs";
+import { EMPTY, Subject, catchError, concat, defer, from, ignoreElements, mergeMap } from "rxjs";
 import type { Observable, ObservableInput } from "rxjs";
+import { fifo } from "./fifo.ts";
 import { gatherMap } from "./gather-map.ts";
 
 /** Calls of one thing that are gathered into one write. */
@@ -18,17 +19,28 @@ interface Waiting<T, R> {
 
 /**
  * Turns a function that writes many items into one that takes them singly: the calls that come
- * while a write is under way are written together next (`gatherMap`).
+ * while a write is under way are written together next (`gatherMap`), with those that come until
+ * `turn$` completes.
+ *
+ * ```text
+ * call     abc-------abc-------      three callers, each of which calls again when it is answered
+ * turn$    -|        -|
+ * write     ---------|---------|     [a, b, c], and again; without a turn it is [a], [b, c], [a], …
+ * ```
  *
  * @param write Answers with one result an item, in their order. When it fails, every call of that
  * write is rejected with its error.
  * @param cut Cuts what gathered into parts, which are written one after the other. Default: one part.
+ * @param turn$ Is waited for before each write: whoever is answered may call again at once, and would
+ * miss it. Default: nothing is waited for.
  */
 export function gathered<T, R>(
   write: (items: readonly T[]) => ObservableInput<readonly R[]>,
   cut: (items: readonly T[]) => readonly (readonly T[])[] = (items) => [items],
+  turn$: Observable<unknown> = EMPTY,
 ): Gathered<T, R> {
-  const waiting$ = new Subject<Waiting<T, R>>();
+  const waiting = fifo<Waiting<T, R>>();
+  const called$ = new Subject<void>();
   const idles: (() => void)[] = [];
   let under = 0;
 
@@ -48,13 +60,17 @@ export function gathered<T, R>(
       catchError((error: unknown) => settle(batch, ({ reject }) => reject(error))),
     );
 
-  waiting$
+  const writeAll = (): Observable<never> => {
+    const batch = waiting.take(waiting.size());
+    let begun = 0;
+    const parts = cut(batch.map(({ item }) => item));
+    return concat(...parts.map((items) => writePart(batch.slice(begun, (begun += items.length)), items)));
+  };
+
+  // Whoever called while a turn was waited for is written with that turn.
+  called$
     .pipe(
-      gatherMap((batch) => {
-        let begun = 0;
-        const parts = cut(batch.map(({ item }) => item));
-        return concat(...parts.map((items) => writePart(batch.slice(begun, (begun += items.length)), items)));
-      }),
+      gatherMap(() => (waiting.size() === 0 ? EMPTY : concat(turn$.pipe(ignoreElements()), defer(writeAll)))),
     )
     .subscribe();
 
@@ -62,7 +78,8 @@ export function gathered<T, R>(
     call: (item) =>
       new Promise((resolve, reject) => {
         under += 1;
-        waiting$.next({ item, resolve, reject });
+        waiting.push({ item, resolve, reject });
+        called$.next();
       }),
     idle: () => (under === 0 ? Promise.resolve() : new Promise((resolve) => idles.push(resolve))),
   };

@@ -1,6 +1,7 @@
-import { EMPTY, Subject, of, throwError } from "rxjs";
+import { EMPTY, Subject, of, take, throwError } from "rxjs";
 import { describe, expect, it } from "vitest";
 import { gathered } from "../../../src/rx/gathered.ts";
+import { macrotask$ } from "../../../src/rx/macrotask.ts";
 
 /** Writes that the test answers by hand, in the order in which they were asked for. */
 function byHand(): {
@@ -106,6 +107,41 @@ describe("gathered", () => {
     await whenIdle;
     expect(await others).toEqual(["away", "away"]);
     await expect(idle()).resolves.toBeUndefined();
+  });
+
+  it("waits for its turn before each write, and writes what came until then with it", () => {
+    const { write, writes, answer } = byHand();
+    const turn$ = new Subject<void>();
+    const { call } = gathered(write, undefined, turn$.pipe(take(1)));
+    const results = [call(1), call(2)];
+    expect(writes).toEqual([]);
+    turn$.next();
+    expect(writes).toEqual([[1, 2]]);
+    results.push(call(3));
+    answer("one", "two");
+    results.push(call(4));
+    expect(writes).toEqual([[1, 2]]);
+    turn$.next();
+    expect(writes).toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
+    answer("three", "four");
+    return expect(Promise.all(results)).resolves.toEqual(["one", "two", "three", "four"]);
+  });
+
+  it("keeps callers together that call again when they are answered, with a macrotask as the turn", async () => {
+    const sizes: number[] = [];
+    const write = async (items: readonly number[]): Promise<readonly number[]> => {
+      sizes.push(items.length);
+      return items;
+    };
+    const { call } = gathered(write, undefined, macrotask$);
+    const caller = async (): Promise<void> => {
+      for (let n = 0; n < 5; n += 1) await call(n);
+    };
+    await Promise.all(Array.from({ length: 8 }, caller));
+    expect(sizes).toEqual([8, 8, 8, 8, 8]);
   });
 
   it("makes a rejection of its own for each call, so that none is left unhandled", async () => {
