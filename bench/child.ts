@@ -14,6 +14,9 @@ const [name, target] = process.argv.slice(2).map((text) => JSON.parse(text) as u
 ];
 const system = await SYSTEMS[name](target);
 
+/** How long stopping and closing may take, in milliseconds: longer than the bench waits until it kills. */
+const END_TIMEOUT_MS = 15_000;
+
 let handlers: Handlers | undefined;
 let stop: (() => Promise<unknown>) | undefined;
 /** Processor time of the collections that are of our making. */
@@ -46,7 +49,7 @@ const answers: { readonly [Name in keyof Orders]: (asked: Orders[Name]["asked"])
   left: () => system.left(),
   commands: () => system.commands?.(),
   troubles: () => ({ ...warnings, ...system.troubles?.() }),
-  stop: () => stop?.(),
+  stop: stopWork,
 };
 
 for await (const line of createInterface({ input: process.stdin })) {
@@ -54,7 +57,17 @@ for await (const line of createInterface({ input: process.stdin })) {
   // The next line may come before this one is answered.
   void carryOut(id, order, asked);
 }
+// The bench is done with it, or is gone. Whatever is not over by then does not outlive it for long.
+setTimeout(() => process.exit(1), END_TIMEOUT_MS).unref();
+await stopWork();
 await system.close();
+
+/** Stops the worker, where one works: no system is to hear it twice. */
+async function stopWork(): Promise<void> {
+  const stopping = stop;
+  stop = undefined;
+  await stopping?.();
+}
 
 function allCpuUs(): number {
   const { user, system } = process.cpuUsage();

@@ -42,6 +42,8 @@ export function startChild(settings: ChildSettings, system: SystemName, target: 
       : ["--cpu-prof", `--cpu-prof-dir=${profileDir}`, `--cpu-prof-name=${system}-\${pid}.cpuprofile`];
   const args = [...profile, "--expose-gc", PROGRAM, JSON.stringify(system), JSON.stringify(target)];
   const child = spawn(settings.node, args, { stdio: ["pipe", "pipe", "pipe"] });
+  const kill = (): boolean => child.kill("SIGKILL");
+  process.once("exit", kill);
   const waiting = new Map<number, (answer: Omit<Answer, "id">) => void>();
   const lastLines: string[] = [];
   let ids = 0;
@@ -61,6 +63,7 @@ export function startChild(settings: ChildSettings, system: SystemName, target: 
   });
   // Later than its exit: all that it wrote has been read by then.
   const closed = once(child, "close").then(([code, signal]: (number | string | null)[]) => {
+    process.off("exit", kill);
     ended = [`The child with ${system} ended with ${code ?? signal}`, ...lastLines].join("\n");
     for (const answered of waiting.values()) answered({ error: ended });
     return code === 0 ? undefined : ended;
@@ -83,7 +86,7 @@ export function startChild(settings: ChildSettings, system: SystemName, target: 
       }),
     end: async () => {
       child.stdin.end();
-      const timer = setTimeout(() => child.kill("SIGKILL"), END_TIMEOUT_MS);
+      const timer = setTimeout(kill, END_TIMEOUT_MS);
       const complaint = await closed;
       clearTimeout(timer);
       return complaint;
