@@ -36,3 +36,6 @@ process.on("message", (order) => {
     void client.close().then(() => process.disconnect());
   }
 });
+
+// The bench is done with it, or is gone.
+process.once("disconnect", () => process.exit());
