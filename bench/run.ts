@@ -64,12 +64,12 @@ async function runCase(lab: Lab, given: Case, { systems, runs, told }: CaseRun):
         const { value } = (await lane.next.next()) as { readonly value: Measured };
         lane.measured.push(value);
         told(lane.system, value);
+        // What it has set up does not stand beside the others for longer than it must.
+        if (round === runs - 1) await lane.next.return(undefined);
       } catch (error) {
         lane.failed = `failed: ${error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error)}`;
         told(lane.system, lane.failed);
       }
-      // What it has set up does not stand beside the others for longer than it must.
-      if (round === runs - 1) await lane.next.return(undefined);
     }
   return lanes.map(({ system, measured, failed }) => ({ case: given.label, system, runs: measured, failed }));
 }
