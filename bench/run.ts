@@ -49,7 +49,7 @@ interface Lane {
   failed: string | undefined;
 }
 
-/** The systems take turns, each round beginning with another, so that none has the quiet moments. */
+/** The systems take turns, in a new order each round, so that none has the quiet moments or always follows the same. */
 async function runCase(lab: Lab, given: Case, { systems, runs, told }: CaseRun): Promise<Measurements[]> {
   const lanes = systems.map((system): Lane => {
     const failed =
@@ -57,9 +57,8 @@ async function runCase(lab: Lab, given: Case, { systems, runs, told }: CaseRun):
     return { system, measured: [], next: given.runs(lab, system), failed };
   });
   for (let round = 0; round < runs; round += 1)
-    for (let turn = 0; turn < lanes.length; turn += 1) {
-      const lane = lanes[(round + turn) % lanes.length];
-      if (lane === undefined || lane.failed !== undefined) continue;
+    for (const lane of shuffled(lanes)) {
+      if (lane.failed !== undefined) continue;
       try {
         const { value } = (await lane.next.next()) as { readonly value: Measured };
         lane.measured.push(value);
@@ -72,4 +71,10 @@ async function runCase(lab: Lab, given: Case, { systems, runs, told }: CaseRun):
       }
     }
   return lanes.map(({ system, measured, failed }) => ({ case: given.label, system, runs: measured, failed }));
+}
+
+/** The same in a random order, each order as likely: the shuffle of Fisher and Yates. */
+function shuffled<T>(of: readonly T[]): T[] {
+  const rest = [...of];
+  return of.flatMap(() => rest.splice(Math.floor(Math.random() * rest.length), 1));
 }

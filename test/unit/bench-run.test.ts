@@ -60,4 +60,16 @@ describe("runScenario", () => {
     ]);
     expect(tried).toBe(2);
   });
+  it("gives each system a turn a round, and does not let it follow always the same", async () => {
+    const turns: SystemName[] = [];
+    await rowsOf(60, async function* (system) {
+      for (;;) {
+        turns.push(system);
+        yield await Promise.resolve({ figures: { "jobs/s": 7 } });
+      }
+    });
+    const rounds = Array.from({ length: 60 }, (_, round) => turns.slice(3 * round, 3 * round + 3));
+    for (const round of rounds) expect(round.toSorted()).toEqual([...SYSTEMS].toSorted());
+    expect(new Set(rounds.map(String)).size).toBeGreaterThan(3);
+  });
 });
