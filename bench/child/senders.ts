@@ -106,7 +106,7 @@ interface Rate {
   readonly isOver?: () => boolean;
 }
 
-/** Sends at each tick what is due by then, and in the end waits for all that was sent. */
+/** Sends at each tick what is due by then, and in the end waits for all that was sent. The first error ends it. */
 async function steadily(
   { perSecond, seconds, isOver = () => false }: Rate,
   send: (count: number) => Promise<unknown>,
@@ -114,10 +114,16 @@ async function steadily(
   const startedAt = performance.now();
   const total = Math.round(perSecond * seconds);
   const sending: Promise<unknown>[] = [];
+  const failed = new AbortController();
   for (let sent = 0; sent < total && !isOver();) {
     await setTimeout(TICK_MS);
+    if (failed.signal.aborted) break;
     const due = Math.min(total, Math.floor(((performance.now() - startedAt) / 1000) * perSecond));
-    if (due > sent) sending.push(send(due - sent));
+    if (due > sent) {
+      const batch = send(due - sent);
+      batch.catch(() => failed.abort());
+      sending.push(batch);
+    }
     sent = due;
   }
   await Promise.all(sending);

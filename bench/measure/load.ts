@@ -27,16 +27,21 @@ export interface Loaded<Result> {
 /** How much of a load has to be reached, in percent. */
 const LEAST = 95;
 
-/** Enqueues at a steady rate until `during` has ended. Fails where the rate was not reached. */
+/**
+ * Enqueues at a steady rate until `during` has ended. Fails where that or an enqueue fails, and where the rate was
+ * not reached.
+ */
 export async function underLoad<Result>(
   loader: Child,
   asked: number,
   during: () => Promise<Result>,
 ): Promise<Loaded<Result>> {
   const measure = async (): Promise<Result> => {
-    const result = await during();
-    await loader.ask("cease", {});
-    return result;
+    try {
+      return await during();
+    } finally {
+      await loader.ask("cease", {});
+    }
   };
   const [sent, result] = await Promise.all([loader.ask("load", { perSecond: asked }), measure()]);
   const perSecond = sent.count / sent.seconds;
