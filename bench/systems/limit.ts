@@ -56,7 +56,8 @@ async function register(client: pg.Client, queues: readonly string[]): Promise<s
 }
 
 /**
- * Moves the next jobs of a queue from `pending` to `claimed`, all columns as they are but the counters.
+ * Moves the next jobs of a queue from `pending` to `claimed`, all columns as they are but the counters, and
+ * answers with them in their order: they are deleted in that of their places.
  * The setting is made once, as in the claim of millrace: rows are looked for only where it was.
  */
 async function claimText(client: pg.Client, atOnce: number): Promise<string> {
@@ -74,10 +75,12 @@ async function claimText(client: pg.Client, atOnce: number): Promise<string> {
         select ctid from millrace.pending where queue = $1 and exists (select from setting)
          order by priority, id limit ${atOnce} for update skip locked))
       returning *
+    ), moved as (
+      insert into millrace.claimed (${columns.join(", ")}, worker_id, claimed_at, started)
+      select ${values.join(", ")}, $2, clock_timestamp(), true from taken
+      returning id, priority, token, payload
     )
-    insert into millrace.claimed (${columns.join(", ")}, worker_id, claimed_at, started)
-    select ${values.join(", ")}, $2, clock_timestamp(), true from taken
-    returning id::text, token, payload::text`;
+    select id::text, token, payload::text from moved m order by m.priority, m.id`;
 }
 
 /** Each row is looked up by itself: a join would be planned for the rows that Postgres counted last. */
