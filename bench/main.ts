@@ -15,7 +15,7 @@ import { readOptions } from "./options.ts";
 import type { Options } from "./options.ts";
 import { writeDoc } from "./report/doc.ts";
 import { machine, versions } from "./report/machine.ts";
-import { readReport } from "./report/saved.ts";
+import { checkWritable, readReport } from "./report/saved.ts";
 import type { Report, ScenarioReport } from "./report/report.ts";
 import { tableOf } from "./report/table.ts";
 import { runScenario } from "./run.ts";
@@ -46,7 +46,8 @@ if (process.argv.includes("--help")) {
   process.exit(0);
 }
 const options = told(() => readOptions(process.argv.slice(2)));
-const { from } = options;
+const { from, save } = options;
+if (save !== undefined) told(() => checkWritable(save));
 const report = from === undefined ? await measured(options) : told(() => readReport(from));
 if (from !== undefined && !options.json) for (const done of report.scenarios) print(done);
 if (options.doc) await writeDoc(report);

@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { readOptions } from "../../bench/options.ts";
-import { readReport } from "../../bench/report/saved.ts";
+import { checkWritable, readReport } from "../../bench/report/saved.ts";
 
 describe("readOptions", () => {
   it("takes everything, five runs each, where nothing is said", () => {
@@ -41,10 +41,27 @@ describe("readOptions", () => {
   );
 });
 
-describe("readReport", () => {
-  const dir = mkdtempSync(join(tmpdir(), "millrace-bench-options-"));
-  afterAll(() => rmSync(dir, { recursive: true }));
+const dir = mkdtempSync(join(tmpdir(), "millrace-bench-options-"));
+afterAll(() => rmSync(dir, { recursive: true }));
 
+describe("checkWritable", () => {
+  it("says in a line which file cannot be written", () => {
+    const path = join(dir, "missing", "report.json");
+    expect(() => checkWritable(path)).toThrow(
+      `Expected \`--save\` to name a file that can be written, got ${path}: ENOENT`,
+    );
+    expect(() => checkWritable(dir)).toThrow(`got ${dir}: EISDIR`);
+  });
+
+  it("leaves what stands in the file", () => {
+    const path = join(dir, "kept.json");
+    writeFileSync(path, "{}");
+    checkWritable(path);
+    expect(readFileSync(path, "utf8")).toBe("{}");
+  });
+});
+
+describe("readReport", () => {
   it("says in a line which file is missing, or is no report", () => {
     const path = join(dir, "report.json");
     const head = `Expected \`--from\` to name a report of the bench, got ${path}: `;
