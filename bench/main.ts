@@ -13,7 +13,7 @@ import { openLab } from "./lab/lab.ts";
 import { redisVersion } from "./lab/redis.ts";
 import { readOptions } from "./options.ts";
 import type { Options } from "./options.ts";
-import { writeDoc } from "./report/doc.ts";
+import { checkFullScale, writeDoc } from "./report/doc.ts";
 import { machine, versions } from "./report/machine.ts";
 import { checkWritable, readReport } from "./report/saved.ts";
 import type { Report, ScenarioReport } from "./report/report.ts";
@@ -31,7 +31,7 @@ npm run bench -- [options]
   --json             print one JSON document
   --save FILE        keep that document as well
   --from FILE        read it instead of measuring
-  --doc              write its figures and plots into docs/performance.md
+  --doc              write its figures and plots into docs/performance.md; at scale 1 only
   --cpu-prof DIR     keep a profile of every child
   --help             tell this, then end
 
@@ -49,6 +49,7 @@ const options = told(() => readOptions(process.argv.slice(2)));
 const { from, save } = options;
 if (save !== undefined) told(() => checkWritable(save));
 const report = from === undefined ? await measured(options) : told(() => readReport(from));
+if (options.doc) told(() => checkFullScale(report));
 if (from !== undefined && !options.json) for (const done of report.scenarios) print(done);
 if (options.doc) await writeDoc(report);
 if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);

@@ -12,7 +12,7 @@ export interface Options {
   readonly save: string | undefined;
   /** The file to read it from, instead of measuring. */
   readonly from: string | undefined;
-  /** Whether to write figures and plots into the documentation. */
+  /** Whether to write figures and plots into the documentation, which are of the scale 1. */
   readonly doc: boolean;
   /** The directory for a profile of every child. */
   readonly profileDir: string | undefined;
@@ -52,6 +52,8 @@ export function readOptions(args: readonly string[]): Options {
   const scale = Number(values.scale ?? 1);
   if (!(scale > 0 && scale <= 10))
     throw broken("scale", "a number above 0, at most 10", String(values.scale));
+  if (doc && scale !== 1)
+    throw broken("scale", "1 with `--doc`, whose page states figures of that scale", String(values.scale));
   return {
     plan: {
       scenarios: SCENARIOS.filter(({ name }) => scenarios.includes(name)),

@@ -19,6 +19,19 @@ export async function writeDoc(report: Report): Promise<void> {
   for (const [name, { svg }] of plots) await writeFile(`${PLOTS}${name}.svg`, svg);
 }
 
+/**
+ * Sees to it that all figures of a report are of the scale of the page.
+ *
+ * @throws Error that names the first scenario of another one.
+ */
+export function checkFullScale({ scenarios }: Report): void {
+  const other = scenarios.find(({ scale }) => scale !== 1);
+  if (other !== undefined)
+    throw new Error(
+      `Expected \`--doc\` with a report of the scale 1, as the page states, got ${other.name} at ${other.scale}`,
+    );
+}
+
 /** The page with what a report holds. A plot that it does not show yet comes before its block. */
 export function pageWith(report: Report, plots: ReadonlyMap<string, Drawn>, page: string): string {
   const blocks = new Map(report.scenarios.map((scenario) => [scenario.name, scenarioText(scenario)]));

@@ -27,8 +27,14 @@ describe("readOptions", () => {
     [["--runs", "1.5"], /got "1.5"$/],
     [["--scale", "0"], /^Expected `--scale` to be a number above 0, at most 10, got "0"$/],
     [["--scale", "x"], /got "x"$/],
+    [["--doc", "--scale", "0.1"], /^Expected `--scale` to be 1 with `--doc`, .*, got "0.1"$/],
   ])("refuses %j", (args, message) => {
     expect(() => readOptions(args)).toThrow(message);
+  });
+
+  it("takes the scale 1 with --doc, said or not", () => {
+    expect(readOptions(["--doc"]).plan.scale).toBe(1);
+    expect(readOptions(["--doc", "--scale", "1"]).doc).toBe(true);
   });
 
   it.each(["scenario", "peers", "runs", "scale", "save", "cpu-prof"])(

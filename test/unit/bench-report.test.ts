@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { pageWith } from "../../bench/report/doc.ts";
+import { checkFullScale, pageWith } from "../../bench/report/doc.ts";
 import { plotsOf } from "../../bench/report/plots.ts";
 import { summedUp } from "../../bench/report/report.ts";
 import type { Measurements, ScenarioReport } from "../../bench/report/report.ts";
@@ -84,6 +84,18 @@ describe("plotsOf", () => {
     const { svg } = plotsOf({ machine: {}, versions: {}, scenarios: [report] }).get("backlog") ?? {};
     expect(svg).toContain(">millrace<");
     expect(svg).toContain(">graphile-worker (failed)<");
+  });
+});
+
+describe("checkFullScale", () => {
+  it("refuses figures of another scale than that of the page", () => {
+    const full = reported(rates("20k", ours, [100]));
+    const report = { machine: {}, versions: {}, scenarios: [full] };
+    expect(() => checkFullScale(report)).not.toThrow();
+    const small = { ...full, name: "drain", scale: 0.1 };
+    expect(() => checkFullScale({ ...report, scenarios: [full, small] })).toThrow(
+      "Expected `--doc` with a report of the scale 1, as the page states, got drain at 0.1",
+    );
   });
 });
 
