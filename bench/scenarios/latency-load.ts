@@ -28,12 +28,15 @@ const beside = (
     await using place = await lab.place(system);
     const [worker, loader, sender] = await Promise.all([place.child(), place.child(), place.child()]);
     await start([worker], { concurrency: 24, sort: "probe" });
+    const before = await place.serverCpuUs();
     const load = await underLoad(loader, asked, async () => {
       await setTimeout(WARM_MS);
       return sender.ask("probe", { count: scaled(1000, scale), gapMs: 20 });
     });
     const sent = [load.sent, load.result];
-    const [tally] = await untilHandled([worker], load.sent.count + load.result.count);
+    const jobs = load.sent.count + load.result.count;
+    const [tally] = await untilHandled([worker], jobs);
+    const after = await place.serverCpuUs();
     const { probe = [] } = await worker.ask("lateness", {});
     await stop([worker]);
     await checkDone([worker], sent);
@@ -44,6 +47,7 @@ const beside = (
         "load jobs/s": load.perSecond,
         "load asked": asked,
         "Node µs/job": (tally?.cpuUs ?? 0) / Number(tally?.handled),
+        ...(before === undefined || after === undefined ? {} : { "server µs/job": (after - before) / jobs }),
       },
       series,
     };
