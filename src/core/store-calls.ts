@@ -68,6 +68,9 @@ export interface Registration {
   readonly leaseDurationMs: number;
 }
 
+/** The most jobs that one claim brings, whatever it asks for. */
+export const CLAIM_LIMIT = 10_000;
+
 /** What a worker asks for. */
 export interface ClaimRequest {
   /** The incarnation that claims. One whose lease ran out gets nothing. */
@@ -76,7 +79,7 @@ export interface ClaimRequest {
   readonly queue: string;
   /** Only jobs of these kinds are taken; the others are left for workers that know them. */
   readonly kinds: readonly string[];
-  /** From 1. */
+  /** From 1. A claim brings at most 10,000, so one that asks for more is never full. */
   readonly limit: number;
   /**
    * How many of the claimed jobs begin at once. The others are prefetched: a crash does not charge

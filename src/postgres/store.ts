@@ -1,5 +1,6 @@
 import type { ClaimedJob, JobState } from "../core/job.ts";
 import { jobParts } from "../core/parts.ts";
+import { CLAIM_LIMIT } from "../core/store-calls.ts";
 import type { CancelOrder, ClaimRequest, Place, Progress, Promoted, Recovered } from "../core/store-calls.ts";
 import type { Store } from "../core/store.ts";
 import { arrayLiteral } from "./array-literal.ts";
@@ -95,7 +96,7 @@ async function claimJobs(run: Run, sql: Statements, request: ClaimRequest): Prom
     lostFrom === undefined
       ? []
       : await run<ClaimRow>(sql.takeOver, [workerId, queue, lostFrom, call, startLimit]);
-  const limits = [limit, startLimit].map((most) => Math.max(0, most - lost.length));
+  const limits = [Math.min(limit, CLAIM_LIMIT), startLimit].map((most) => Math.max(0, most - lost.length));
   const [, ids, tokens] = claimValues(workerId, started);
   const values = [workerId, queue, arrayLiteral(kinds), ...limits, ids, tokens, call, ...placeValues(after)];
   const rows = await run<ClaimRow>(sql.claim, values);

@@ -1,3 +1,4 @@
+import { CLAIM_LIMIT } from "../core/store-calls.ts";
 import { monotonicClock } from "../rx/monotonic-clock.ts";
 
 /**
@@ -7,7 +8,8 @@ import { monotonicClock } from "../rx/monotonic-clock.ts";
  * much longer than a round trip prefetch nothing, trivial ones prefetch what keeps the slots busy. While
  * more than half of that is held there is no demand, so that jobs of some milliseconds are claimed many
  * at a time and not each few that have ended. `prefetchLimit` bounds it, and a claim brings at most half
- * of that besides the free slots, so that one half can be on its way while the other runs.
+ * of that besides the free slots, so that one half can be on its way while the other runs. It is never more
+ * than one claim can bring: a claim that brings less than it was asked for says that the queue is empty.
  */
 export interface Slots {
   /** Slots in which nothing runs and for which nothing is held. */
@@ -57,7 +59,7 @@ export function createSlots(concurrency: number, prefetchLimit: number): Slots {
       const free = capacity - running - held;
       const ahead = prefetch();
       if (free <= 0 && held > ahead / 2) return 0;
-      return Math.max(0, Math.min(free + ahead, Math.max(0, free) + prefetchLimit / 2));
+      return Math.max(0, Math.min(free + ahead, Math.max(0, free) + prefetchLimit / 2, CLAIM_LIMIT));
     },
     running: () => running,
     stalled: (ms) => {

@@ -1,4 +1,5 @@
 import type { ClaimedJob } from "../core/job.ts";
+import { CLAIM_LIMIT } from "../core/store-calls.ts";
 import type { Claim, ClaimRequest, Place, Promoted } from "../core/store-calls.ts";
 import { byClaimOrder, byId, jsonOf, now } from "./memory-tables.ts";
 import type { Row, Tables } from "./memory-tables.ts";
@@ -48,7 +49,7 @@ export function claim(tables: Tables, request: ClaimRequest): readonly ClaimedJo
   if (!leaseStands(tables, workerId)) return [];
   const lost = takeOver(tables, request);
   if (call < (tables.workers.get(workerId)?.callsFrom ?? 0)) return [];
-  const most = Math.max(0, limit - lost.length);
+  const most = Math.max(0, Math.min(limit, CLAIM_LIMIT) - lost.length);
   const startMost = Math.max(0, startLimit - lost.length);
   const rows = [...tables.pending.values()]
     .filter((row) => row.job.queue === queue && kinds.includes(row.job.kind))

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { CLAIM_LIMIT } from "../../src/core/store-calls.ts";
 import { FAILED, idsOf, retried, SUCCEEDED } from "./bench.ts";
 import type { Open } from "./bench.ts";
 
@@ -52,6 +53,14 @@ export function claimContract(open: Open): void {
       expect(idsOf(await bench.claim(workerId, { limit: 2 }))).toEqual(ids.slice(0, 2));
       expect(idsOf(await bench.claim(workerId, { limit: 2 }))).toEqual(ids.slice(2));
       expect(await bench.claim(workerId, { limit: 2 })).toEqual([]);
+    });
+
+    it("takes no more than 10,000, whatever its limit", async () => {
+      const bench = await open();
+      await bench.addAll(Array.from({ length: CLAIM_LIMIT + 1 }, () => ({})));
+      const limits = { limit: 2 * CLAIM_LIMIT, startLimit: 2 * CLAIM_LIMIT };
+      expect(await bench.claim(await bench.worker(), limits)).toHaveLength(CLAIM_LIMIT);
+      expect(await bench.pendingCount()).toBe(1);
     });
 
     it("takes jobs of its queue only", async () => {

@@ -1,3 +1,4 @@
+import { CLAIM_LIMIT } from "../../core/store-calls.ts";
 import { INTO, values } from "../columns.ts";
 
 /**
@@ -11,9 +12,6 @@ select m.id::text, m.kind, m.payload::text, m.source, nullif(m.priority, 0) as p
        nullif(m.token, m.attempt) as token, date_part('epoch', m.created_at) * 1000 as created_at_ms,
        greatest(0, date_part('epoch', m.claimed_at - m.run_at) * 1000) as wait_ms,
        m.timeout_ms::float8, m.backoff::text, m.keep_result_ms::float8, m.progress::text`;
-
-/** The most that one claim takes. A constant in the text: see CLAIM. */
-const CLAIM_LIMIT = 10_000;
 
 /**
  * CLAIM: takes up to `$4` pending jobs of queue `$2` and of the kinds `$3` for worker `$1`, in the
@@ -29,7 +27,7 @@ const CLAIM_LIMIT = 10_000;
  * - Rows are found by the index `pending_claim`, in its order, and those that others hold are
  *   skipped. They are picked by `ctid` in the same statement, which reads them once. A row that
  *   somebody changed meanwhile is left for the next claim.
- * - The limit stands in the text as well: with `$4` alone Postgres plans for a tenth of the table,
+ * - The most that a claim takes stands in the text as well: with `$4` alone Postgres plans for a tenth of the table,
  *   thinks the claim of one job expensive, and compiles it at each call where it has JIT.
  * - A job whose worker died counts as begun from its claim on, because the next one may die before it
  *   can tell that a prefetched job began. So no more of them are taken than begin at once, or one. Of

@@ -2,8 +2,11 @@ import { TestScheduler } from "rxjs/testing";
 import { concat, defer, ignoreElements, tap, timer } from "rxjs";
 import type { Observable } from "rxjs";
 import { describe, expect, it } from "vitest";
+import { CLAIM_LIMIT } from "../../../src/core/store-calls.ts";
 import { createSlots } from "../../../src/stages/slots.ts";
 import type { Slots } from "../../../src/stages/slots.ts";
+
+type Step = (slots: Slots) => Observable<never>;
 
 /** Claims what there is demand for, in so many milliseconds. */
 const claimIn = (slots: Slots, ms: number): Observable<never> =>
@@ -31,10 +34,12 @@ const runFor = (slots: Slots, ms: number | undefined, count = 2): Observable<nev
   });
 
 /** What there is demand for after these steps, in virtual time, of two slots that may hold ten jobs. */
-function demandAfter(...steps: readonly ((slots: Slots) => Observable<never>)[]): number {
+const demandAfter = (...steps: readonly Step[]): number => demandOf(2, 10, steps);
+
+function demandOf(concurrency: number, prefetchLimit: number, steps: readonly Step[]): number {
   let demand = Number.NaN;
   new TestScheduler(() => undefined).run(({ flush }) => {
-    const slots = createSlots(2, 10);
+    const slots = createSlots(concurrency, prefetchLimit);
     concat(...steps.map((step) => step(slots))).subscribe({ complete: () => (demand = slots.demand()) });
     flush();
   });
@@ -58,6 +63,11 @@ describe("the slots of a lane", () => {
 
   it("ask for half of the cap besides, where jobs are quick", () => {
     expect(demandAfter(claimed, (slots) => runFor(slots, 0))).toBe(7);
+  });
+
+  it("ask for no more than one claim brings, however many are free", () => {
+    const steps: readonly Step[] = [claimed, (slots) => runFor(slots, 0, CLAIM_LIMIT)];
+    expect(demandOf(CLAIM_LIMIT, 4_000, steps)).toBe(CLAIM_LIMIT);
   });
 
   it("ask for the other half when half is held, and for no more than the cap in all", () => {
