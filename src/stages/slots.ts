@@ -5,11 +5,12 @@ import { monotonicClock } from "../rx/monotonic-clock.ts";
  * Counts the slots of one lane, and decides how much to claim.
  *
  * The demand is the free slots, plus what is likely to finish in the time of some claims: jobs that take
- * much longer than a round trip prefetch nothing, trivial ones prefetch what keeps the slots busy. While
- * more than half of that is held there is no demand, so that jobs of some milliseconds are claimed many
- * at a time and not each few that have ended. `prefetchLimit` bounds it, and a claim brings at most half
- * of that besides the free slots, so that one half can be on its way while the other runs. It is never more
- * than one claim can bring: a claim that brings less than it was asked for says that the queue is empty.
+ * much longer than a round trip prefetch nothing, trivial ones prefetch what keeps the slots busy. Where no
+ * slot is free, there is no demand while more than half of what would be prefetched is held: so jobs of
+ * some milliseconds are claimed many at a time and not each few that have ended. `prefetchLimit` bounds it,
+ * and a claim brings at most half of that besides the free slots, so that one half can be on its way while
+ * the other runs. It is never more than one claim can bring: a claim that brings less than it was asked for
+ * says that the queue is empty.
  */
 export interface Slots {
   /** Slots in which nothing runs and for which nothing is held. */
@@ -45,10 +46,10 @@ export function createSlots(concurrency: number, prefetchLimit: number): Slots {
   let running = 0;
   let held = 0;
   let attemptMs: number | undefined;
-  let claimMs = 0;
+  let claimMs: number | undefined;
 
   const prefetch = (): number => {
-    if (attemptMs === undefined || capacity === 0) return 0;
+    if (attemptMs === undefined || claimMs === undefined || capacity === 0) return 0;
     const finishing = (CLAIMS_AHEAD * capacity * claimMs) / Math.max(attemptMs, 0.01);
     return Math.min(prefetchLimit, Math.floor(finishing));
   };
@@ -69,7 +70,8 @@ export function createSlots(concurrency: number, prefetchLimit: number): Slots {
       const sentAt = now();
       return (count) => {
         held += count;
-        claimMs = average(claimMs, now() - sentAt);
+        const ms = now() - sentAt;
+        claimMs = average(claimMs ?? ms, ms);
       };
     },
     begin: () => {
