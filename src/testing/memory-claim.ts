@@ -54,21 +54,19 @@ export function claim(tables: Tables, request: ClaimRequest): readonly ClaimedJo
   const rows = [...tables.pending.values()]
     .filter((row) => row.job.queue === queue && kinds.includes(row.job.kind))
     .sort(byClaimOrder);
-  const fresh = rows.filter(({ crashes }) => crashes === 0);
+  const fresh = rows.filter((row) => row.crashes === 0 && isBehind(row, after));
   const crashed = [...suspectFor(tables, workerId, rows), ...rows.filter(({ crashes }) => crashes === 1)]
     .filter(({ job }) => job.priority <= (fresh[0]?.job.priority ?? job.priority))
     .slice(0, Math.max(1, startMost))
     .sort(byClaimOrder);
-  const claimed = [...crashed, ...fresh.filter((row) => isBehind(row, after))]
-    .slice(0, most)
-    .map((pending, index) => {
-      const row = { ...pending, attempt: pending.attempt + 1, token: pending.token + 1 };
-      tables.pending.delete(row.id);
-      const isStarted = row.crashes > 0 || index < startMost;
-      const held = { row, workerId, claimedAt: now(), cancelReason: undefined, started: isStarted, call };
-      tables.claimed.set(row.id, held);
-      return claimedJob(row);
-    });
+  const claimed = [...crashed, ...fresh].slice(0, most).map((pending, index) => {
+    const row = { ...pending, attempt: pending.attempt + 1, token: pending.token + 1 };
+    tables.pending.delete(row.id);
+    const isStarted = row.crashes > 0 || index < startMost;
+    const held = { row, workerId, claimedAt: now(), cancelReason: undefined, started: isStarted, call };
+    tables.claimed.set(row.id, held);
+    return claimedJob(row);
+  });
   return [...lost, ...claimed];
 }
 

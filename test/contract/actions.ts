@@ -24,6 +24,7 @@ export type Action =
       readonly limit: number;
       readonly startLimit: number;
       readonly started: readonly number[];
+      readonly after: { readonly priority: number; readonly job: number } | undefined;
     }
   | {
       readonly type: "settle";
@@ -67,6 +68,7 @@ const near = fc.nat({ max: 5 });
 /** Mostly the latest worker, so that it often meets its own claims. */
 const worker = fc.constantFrom(0, 0, 0, 1, 2);
 const kinds = fc.oneof(fc.constant(KINDS), fc.subarray([...KINDS]));
+const priority = fc.integer({ min: -1, max: 1 });
 const minutes = fc.constantFrom(0, 0, 0, 0, 1, 2);
 
 const outcome: fc.Arbitrary<Written> = fc.oneof(
@@ -82,7 +84,7 @@ const outcome: fc.Arbitrary<Written> = fc.oneof(
 const job: fc.Arbitrary<PlannedJob> = fc.record({
   queue: fc.constantFrom(...QUEUES),
   kind: fc.constantFrom(...KINDS),
-  priority: fc.integer({ min: -1, max: 1 }),
+  priority,
   minutes,
   maxAttempts: fc.integer({ min: 1, max: 3 }),
   after: fc.oneof(fc.constant([]), fc.array(near, { minLength: 1, maxLength: 3 })),
@@ -112,6 +114,7 @@ const single: { readonly [Type in Action["type"]]: fc.Arbitrary<Extract<Action, 
     limit: fc.integer({ min: 1, max: 4 }),
     startLimit: fc.nat({ max: 3 }),
     started: fc.array(near, { maxLength: 2 }),
+    after: fc.constant(undefined),
   }),
   settle: fc.record({
     type: fc.constant("settle"),
@@ -161,6 +164,23 @@ const death: fc.Arbitrary<readonly Action[]> = fc.tuple(
   single.recover,
   single.register,
 );
+
+/** A claim that begins behind one of the jobs that wait, of which a worker died with some. */
+const behind: fc.Arbitrary<readonly Action[]> = fc
+  .tuple(fc.array(job, { minLength: 4, maxLength: 4 }), single.claim, single.claim, priority, near)
+  .map(([jobs, died, claim, markPriority, back]) => {
+    const ready = jobs.map((one) => ({ ...one, queue: claim.queue, minutes: 0, after: [], key: undefined }));
+    return [
+      { type: "register" },
+      { type: "enqueue", jobs: ready.slice(0, 2) },
+      { ...died, worker: 0, queue: claim.queue, kinds: KINDS },
+      { type: "expire", worker: 0 },
+      { type: "recover" },
+      { type: "register" },
+      { type: "enqueue", jobs: ready.slice(2) },
+      { ...claim, worker: 0, after: { priority: markPriority, job: back } },
+    ];
+  });
 
 /** Claims that were given back, claimed anew by the same worker, and settled with either token. */
 const stale: fc.Arbitrary<readonly Action[]> = fc
@@ -223,6 +243,7 @@ const keeping: fc.Arbitrary<readonly Action[]> = fc
 
 /** Calls in an order that chance would seldom find: a worker dies, a parent fails, time passes. */
 const story: fc.Arbitrary<readonly Action[]> = fc.oneof(
+  behind,
   death,
   family,
   stale,

@@ -207,6 +207,19 @@ export function leaseContract(open: Open): void {
       expect(idsOf(await bench.claim(workerId))).toEqual([died, equal]);
     });
 
+    it("compares them with the fresh jobs behind the place where a claim begins, not with those before", async () => {
+      const bench = await open();
+      const [died] = await bench.addAll([{ priority: 1 }]);
+      await die(bench, 1);
+      await bench.recover();
+      const [first, second, late] = await bench.addAll([{}, {}, { priority: 2 }]);
+      const workerId = await bench.worker();
+      const behind = (id = ""): Parameters<Bench["claim"]>[1] => ({ after: { priority: 0, id }, limit: 1 });
+      expect(idsOf(await bench.claim(workerId, behind(first)))).toEqual([second]);
+      expect(idsOf(await bench.claim(workerId, behind(first)))).toEqual([died]);
+      expect(idsOf(await bench.claim(workerId))).toEqual([first, late]);
+    });
+
     it("gives back all that a worker had begun at once, and charges none of many", async () => {
       const bench = await open();
       await bench.addAll([{}, {}, {}]);

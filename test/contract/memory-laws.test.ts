@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { TRANSITIONS } from "../../src/core/job.ts";
 import type { JobState } from "../../src/core/job.ts";
+import type { Place } from "../../src/core/store-calls.ts";
 import { memoryStore } from "../../src/testing/index.ts";
 import type { MemoryJob, MemoryStore } from "../../src/testing/index.ts";
 import { actions } from "./actions.ts";
@@ -9,7 +10,7 @@ import type { Action } from "./actions.ts";
 import { bench } from "./bench.ts";
 import { memorySubject } from "./memory-subject.ts";
 import { moveDate } from "./move-date.ts";
-import { finish, latest, newWorld, perform, pick } from "./perform.ts";
+import { finish, latest, newWorld, perform, pick, placeOf } from "./perform.ts";
 import type { Answer, World } from "./perform.ts";
 
 /** Which causes of `TRANSITIONS` each call may bring about. */
@@ -226,12 +227,14 @@ describe("memoryStore, whatever is called in whatever order", { timeout: 60_000 
   });
 
   it("leaves pending what was not claimed: a claim takes the first in order", async () => {
-    await always(({ action, before, after }) => {
+    await always(({ action, before, after, world }) => {
       if (action.type !== "claim") return;
+      const mark = placeOf(world, action) ?? { priority: -2, id: "0" };
       const waiting = [...before.values()]
         .filter(({ state }) => state === "pending")
         .filter(({ queue, kind }) => queue === action.queue && action.kinds.includes(kind))
-        .sort((a, b) => a.priority - b.priority || Number(a.id) - Number(b.id));
+        .filter((row) => row.crashes > 0 || byPlace(row, mark) > 0)
+        .sort(byPlace);
       const takenOf = (isOfThese: (crashes: number) => boolean): number => {
         const taken = waiting
           .filter(({ crashes }) => isOfThese(crashes))
@@ -315,6 +318,10 @@ async function run(
   } finally {
     vi.useRealTimers();
   }
+}
+
+function byPlace(a: Place, b: Place): number {
+  return a.priority - b.priority || Number(a.id) - Number(b.id);
 }
 
 function snapshot(store: MemoryStore): Snapshot {

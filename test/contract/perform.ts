@@ -1,5 +1,5 @@
 import type { CancelFilter } from "../../src/core/job.ts";
-import type { Claim } from "../../src/core/store-calls.ts";
+import type { Claim, Place } from "../../src/core/store-calls.ts";
 import { KINDS, MINUTE_MS, QUEUES } from "./actions.ts";
 import type { Action, PlannedJob } from "./actions.ts";
 import { SUCCEEDED } from "./bench.ts";
@@ -103,15 +103,23 @@ async function enqueue({ bench, ids }: World, jobs: readonly PlannedJob[]): Prom
 }
 
 async function claim(
-  { bench, claims }: World,
+  world: World,
   workerId: string,
-  { queue, kinds, limit, startLimit, started }: Extract<Action, { type: "claim" }>,
+  action: Extract<Action, { type: "claim" }>,
 ): Promise<Answer> {
+  const { bench, claims } = world;
+  const { queue, kinds, limit, startLimit, started } = action;
   const begun = pick(claims, started).filter((handedOut) => handedOut.workerId === workerId);
-  const request = { queue, kinds, limit, startLimit, started: begun };
+  const request = { queue, kinds, limit, startLimit, started: begun, after: placeOf(world, action) };
   const jobs = await bench.claim(workerId, request);
   claims.push(...jobs.map(({ id, token }) => ({ id, token, workerId })));
   return jobs.flatMap(({ id, token, attempt, crashes }) => [id, token, attempt, crashes]);
+}
+
+/** The place behind which a claim begins, if it does not begin at the first. */
+export function placeOf({ ids }: World, { after }: Extract<Action, { type: "claim" }>): Place | undefined {
+  const id = after && latest(ids, after.job);
+  return id === undefined ? undefined : { priority: after?.priority ?? 0, id };
 }
 
 async function settle(

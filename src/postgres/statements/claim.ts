@@ -34,6 +34,10 @@ select m.id::text, m.kind, m.payload::text, m.source, nullif(m.priority, 0) as p
  *   suspects, whose workers died more than once, a worker holds one at a time: when it dies too, there is
  *   no doubt which job to charge. Both come before others of the same priority, by the index `pending_crashed`, which is
  *   empty on most days.
+ * - Such a job is taken when its priority is at most that of the first fresh one behind `$9` and `$10`: of all
+ *   that this claim may take, none that is more urgent is left for it. One before that place, however urgent,
+ *   is none of them, and holds no crashed job up; so a claim brings no fewer of these than it would from the
+ *   first place. Without the bound each claim would step over all dead rows there, for as long as one waits.
  * - Begun jobs are looked up one by one in the primary key of `claimed` (why: see SETTLE), skipping
  *   those that are being settled.
  * - The commit does not wait for the disk: a claim that a crash of Postgres undoes was not made.
@@ -53,6 +57,7 @@ with lease as materialized (
 ), first_fresh as materialized (
   select q.priority from ${schema}.pending q
    where q.queue = $2 and q.kind = any($3::text[]) and q.crashes = 0
+     and (q.priority, q.id) > ($9::smallint, $10::bigint)
    order by q.priority, q.id limit 1
 ), suspect as materialized (
   select q.ctid from ${schema}.pending q
