@@ -15,10 +15,25 @@ const ROWS = 12_000;
 
 /** What a plan is planned for: values of the right types. */
 const VALUES: Partial<Record<keyof Statements, readonly string[]>> = {
+  enqueue: [
+    "{mill}",
+    "{default}",
+    "{1}",
+    "{0}",
+    "{0}",
+    "{null}",
+    "{3}",
+    "{null}",
+    "{null}",
+    "{null}",
+    "{null}",
+  ],
+  notify: ["channel", "{default}"],
   claim: ["1", "default", "{mill}", "10", "10", "{1,2}", "{1,1}", "1", "0", "1"],
   promote: ["1", "{default,other}", "{mill}"],
   complete: ["1", "{1,2}", "{1,1}"],
   settle: ["1", "{1}", "{1}", "{gone}", "{0}", "{0}", "{null}", "{null}", "{null}", "{null}"],
+  left: ["1", "{1,2}"],
   heartbeat: ["1", "1000"],
   progress: ["1", "{1}", "{1}", "{7}"],
   listFailed: ["10"],
@@ -32,6 +47,9 @@ const VALUES: Partial<Record<keyof Statements, readonly string[]>> = {
 
 /** The indexes that the docstrings of the hot statements name. */
 const HOT: readonly (readonly [keyof Statements, readonly string[]])[] = [
+  // They read no table.
+  ["enqueue", []],
+  ["notify", []],
   ["claim", ["claimed_pkey", "pending_claim", "pending_crashed", "claimed_suspect"]],
   ["promote", ["pending_claim", "scheduled_due", "claimed_cancelled"]],
   ["complete", ["claimed_pkey"]],
@@ -71,6 +89,7 @@ describe("the plans of statements that are prepared while tables are full", () =
 
   it("use the index that each docstring names, and read no table of jobs from end to end", async () => {
     for (const [name, indexes] of [...HOT, ...OTHERS]) await expectByIndexes(name, indexes);
+    await expectLeftByIds(["pending", "scheduled", "claimed", "failed", "completed"]);
   });
 });
 
@@ -104,6 +123,9 @@ describe("the plans of hot statements with a million rows", () => {
       const enqueued = (client: pg.PoolClient): Promise<unknown> =>
         enqueueIn(client, sql, [newJob(), newJob({ key: "the first" })]);
       expect(await readWholeBy(enqueued)).toEqual([]);
+      const recovered = (client: pg.PoolClient): Promise<unknown> => client.query(sql.recover.text, [100]);
+      expect(await readWholeBy(recovered)).toEqual(["workers"]);
+      await expectLeftByIds(["pending", "scheduled", "claimed"]);
       const held = await database.pool.query<{ id: string }>(
         "select worker_id as id from millrace.claimed limit 1",
       );
@@ -201,9 +223,17 @@ async function expectByIndexes(name: keyof Statements, indexes: readonly string[
   return plan;
 }
 
+/** LEFT, which looks into all tables of jobs, goes to these by their primary keys. The others may be empty. */
+async function expectLeftByIds(tables: readonly string[]): Promise<void> {
+  const { indexes, readsWhole, comparesAll, sortsTables } = await planOf("left");
+  expect(indexes).toEqual(expect.arrayContaining(tables.map((table) => `${table}_pkey`)));
+  expect(tables.filter((table) => readsWhole.includes(table))).toEqual([]);
+  expect([...comparesAll, ...sortsTables]).toEqual([]);
+}
+
 /** The plan that a prepared statement of the library keeps, whatever its values. */
 function planOf(name: keyof Statements): Promise<Plan> {
-  const settings = HOT.some(([hot]) => hot === name) ? "set enable_bitmapscan = off" : "";
+  const settings = OTHERS.some(([other]) => other === name) ? "" : "set enable_bitmapscan = off";
   return planOfText(sql[name].text, VALUES[name] ?? [], { ordered: ORDERED.has(name), settings });
 }
 
