@@ -46,10 +46,11 @@ export function createSlots(concurrency: number, prefetchLimit: number): Slots {
   let running = 0;
   let held = 0;
   let attemptMs: number | undefined;
-  let claimMs: number | undefined;
+  // The first claim of a connection is slow, and makes nobody claim ahead at once.
+  let claimMs = 0;
 
   const prefetch = (): number => {
-    if (attemptMs === undefined || claimMs === undefined || capacity === 0) return 0;
+    if (attemptMs === undefined || capacity === 0) return 0;
     const finishing = (CLAIMS_AHEAD * capacity * claimMs) / Math.max(attemptMs, 0.01);
     return Math.min(prefetchLimit, Math.floor(finishing));
   };
@@ -70,8 +71,7 @@ export function createSlots(concurrency: number, prefetchLimit: number): Slots {
       const sentAt = now();
       return (count) => {
         held += count;
-        const ms = now() - sentAt;
-        claimMs = average(claimMs ?? ms, ms);
+        claimMs = average(claimMs, now() - sentAt);
       };
     },
     begin: () => {

@@ -65,10 +65,6 @@ describe("the slots of a lane", () => {
     expect(demandAfter(claimed, (slots) => runFor(slots, 0))).toBe(7);
   });
 
-  it("ask for what ends in the time of four claims, by the first claim and the first jobs already", () => {
-    expect(demandAfter(claimed, (slots) => runFor(slots, 10))).toBe(2 + 4);
-  });
-
   it("ask for no more than one claim brings, however many are free", () => {
     const steps: readonly Step[] = [claimed, (slots) => runFor(slots, 0, CLAIM_LIMIT)];
     expect(demandOf(CLAIM_LIMIT, 4_000, steps)).toBe(CLAIM_LIMIT);
