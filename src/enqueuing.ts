@@ -27,7 +27,7 @@ import { macrotask$ } from "./rx/macrotask.ts";
 export interface EnqueueCalls<Jobs extends JobSchemas> {
   /**
    * Writes a job and resolves to its id when it is durable. Calls of the same moment share one
-   * insert. With `tx`, it is written in that transaction.
+   * insert, but for those with a `key` or `after`, which share another. With `tx`, it is written in that transaction.
    *
    * @throws OptionError, PayloadError before anything is written; ClosedError after `close()`.
    */
@@ -150,15 +150,16 @@ export function enqueuing<Jobs extends JobSchemas>(setup: EnqueueSetup): Enqueue
 
 function writing({ store, run, schema, sender, local$ }: EnqueueSetup): Writing {
   const sql = statements(schema);
-  const notified = gathered<Hint, void>((hints) =>
-    defer(() => run(sql.notify, [channelOf(schema), arrayLiteral([...new Set(hints.map(hintText))])])).pipe(
-      map(() => []),
-    ),
+  const notified = gathered<readonly Hint[], void>((gathering) =>
+    defer(() => {
+      const texts = new Set(gathering.flat().map(hintText));
+      return run(sql.notify, [channelOf(schema), arrayLiteral([...texts])]);
+    }).pipe(map(() => [])),
   );
   const tell = (hints: readonly Hint[]): void => {
     for (const arrival of arrivalsOf(hints)) local$.next(arrival);
     // A hint: when it cannot be sent, polling finds the jobs.
-    for (const hint of hints) notified.call({ ...hint, sender }).catch(() => undefined);
+    if (hints.length > 0) notified.call(hints.map((hint) => ({ ...hint, sender }))).catch(() => undefined);
   };
   const write = (jobs: readonly NewJob[]): Observable<readonly Entered[]> =>
     defer(() => from(store.enqueue(jobs))).pipe(tap((answers) => tell(hintsOf(jobs, answers))));

@@ -40,7 +40,8 @@ export async function underLoad<Result>(
     try {
       return await during();
     } finally {
-      await loader.ask("cease", {});
+      // A loader that has failed says why by itself.
+      await loader.ask("cease", {}).catch(() => undefined);
     }
   };
   const [sent, result] = await Promise.all([loader.ask("load", { perSecond: asked }), measure()]);

@@ -78,7 +78,7 @@ const stored = (label: string, seconds: number, change: string): Case => ({
 export const storageScenario: Scenario = {
   name: "storage",
   about:
-    "5,000 jobs a second for 150 s, with tables as millrace makes them, as Postgres would by itself, and with one setting of millrace changed.",
+    "5,000 jobs a second for minutes, with tables as millrace makes them, as Postgres would by itself, and with one setting of millrace changed.",
   systems: ["millrace"],
   headline: { figure: "p99 ms", better: "less" },
   cases: (scale) => {

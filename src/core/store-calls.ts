@@ -89,8 +89,8 @@ export interface ClaimRequest {
   /** Prefetched jobs that have begun since the last claim. */
   readonly started: readonly Claim[];
   /**
-   * Only jobs that stand behind this place are taken; those that a worker died with, wherever they
-   * stand. Default: from the first.
+   * Only jobs that stand behind this place are taken. Those that a worker died with are, wherever they
+   * stand, unless a more urgent one that is not of these stands behind it. Default: from the first.
    */
   readonly after?: Place | undefined;
   /** The number of this call among all of its worker, which grows. Default 0. */

@@ -23,16 +23,16 @@ interface Waiting<T, R> {
  * `turn$` completes.
  *
  * ```text
- * call     abc-------abc-------      three callers, each of which calls again when it is answered
- * turn$    -|        -|
- * write     ---------|---------|     [a, b, c], and again; without a turn it is [a], [b, c], [a], …
+ * call     (abc)-------(abc)------   three callers, each of which calls again when it is answered
+ * turn$    -----|      -----|
+ * write          =====|      =====|  [a, b, c], and again; without a turn [a], [b, c], [a], [b, c]
  * ```
  *
  * @param write Answers with one result an item, in their order. When it fails, every call of that
  * write is rejected with its error.
  * @param cut Cuts what gathered into parts, which are written one after the other. Default: one part.
- * @param turn$ Is waited for before each write: whoever is answered may call again at once, and would
- * miss it. Default: nothing is waited for.
+ * @param turn$ Is waited for before what gathered is written: whoever is answered may call again at once,
+ * and would miss it. Default: nothing is waited for.
  */
 export function gathered<T, R>(
   write: (items: readonly T[]) => ObservableInput<readonly R[]>,

@@ -60,6 +60,7 @@ describe("runScenario", () => {
     ]);
     expect(tried).toBe(2);
   });
+
   it("gives each system a turn a round, and does not let it follow always the same", async () => {
     const turns: SystemName[] = [];
     await rowsOf(60, async function* (system) {

@@ -109,7 +109,7 @@ describe("gathered", () => {
     await expect(idle()).resolves.toBeUndefined();
   });
 
-  it("waits for its turn before each write, and writes what came until then with it", () => {
+  it("waits for its turn before what gathered is written, and writes what came until then with it", () => {
     const { write, writes, answer } = byHand();
     const turn$ = new Subject<void>();
     const { call } = gathered(write, undefined, turn$.pipe(take(1)));
@@ -142,6 +142,19 @@ describe("gathered", () => {
     };
     await Promise.all(Array.from({ length: 8 }, caller));
     expect(sizes).toEqual([8, 8, 8, 8, 8]);
+  });
+
+  it("is not idle while a turn is waited for", async () => {
+    const turn$ = new Subject<void>();
+    const { call, idle } = gathered((items: readonly number[]) => of(items), undefined, turn$.pipe(take(1)));
+    const called = call(1);
+    let isIdle = false;
+    const whenIdle = idle().then(() => (isIdle = true));
+    await Promise.resolve();
+    expect(isIdle).toBe(false);
+    turn$.next();
+    expect(await called).toBe(1);
+    expect(await whenIdle).toBe(true);
   });
 
   it("makes a rejection of its own for each call, so that none is left unhandled", async () => {
