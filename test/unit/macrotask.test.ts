@@ -12,7 +12,7 @@ describe("a macrotask", () => {
   it("comes after all that follows from promises that are settled", async () => {
     const order: string[] = [];
     const macrotask = ended().then(() => order.push("macrotask"));
-    for (let n = 0; n < 100; n += 1) await undefined;
+    for (let n = 0; n < 100; n += 1) await Promise.resolve();
     order.push("promises");
     await macrotask;
     expect(order).toEqual(["promises", "macrotask"]);
