@@ -40,6 +40,8 @@ interface Way {
   readonly run: (client: Client, done: EventTarget) => Promise<void>;
 }
 
+const CALLERS = 64;
+
 const QUEUES = ["a", "b", "c", "d"];
 
 /** So many rows more may be written: a heartbeat's, or of a job that is claimed twice. */
@@ -69,11 +71,7 @@ const WAYS: readonly Way[] = [
     written: 4 * JOBS,
     most: { roundTrips: 60, read: 3_050 },
     run: async (client, done) => {
-      await Promise.all(
-        Array.from({ length: 64 }, async (_, caller) => {
-          for (let n = caller; n < JOBS; n += 64) await client.enqueue("job", null);
-        }),
-      );
+      await byCallers(() => client.enqueue("job", null));
       await work(client, done);
     },
   },
@@ -83,12 +81,7 @@ const WAYS: readonly Way[] = [
     written: 4 * JOBS,
     most: { roundTrips: 65, read: 3_050 },
     run: async (client, done) => {
-      await Promise.all(
-        Array.from({ length: 64 }, async (_, caller) => {
-          for (let n = caller; n < JOBS; n += 64)
-            await client.enqueueOnce("job", null, { key: `${n}`, queue: QUEUES[n % 4] });
-        }),
-      );
+      await byCallers((n) => client.enqueueOnce("job", null, { key: `${n}`, queue: QUEUES[n % 4] }));
       await work(client, done, { queues: QUEUES });
     },
   },
@@ -142,10 +135,8 @@ for (const { name, written, most, run } of WAYS) {
   const counted = await count(run);
   const text = `${name}: ${textOf(counted)}`;
   process.stdout.write(`${text}\n`);
-  const [lower, upper] = [
-    { ...LEAST, written },
-    { ...most, written: written + FEW },
-  ];
+  const lower = { ...LEAST, written };
+  const upper = { ...most, written: written + FEW };
   if (!COSTS.every((cost) => counted[cost] >= lower[cost]))
     wrong.push(`1,000 jobs cost less than they can: ${text}; expected were ${textOf(lower)} at least`);
   if (!COSTS.every((cost) => counted[cost] <= upper[cost]))
@@ -164,6 +155,14 @@ function open(connectionString: string) {
 
 function many(options: { readonly delayMs?: number } = {}) {
   return Array.from({ length: JOBS }, () => ({ kind: "job" as const, payload: null, ...options }));
+}
+
+/** Enqueues each job by one of 64 callers, which call again when they are answered. */
+async function byCallers(enqueue: (n: number) => Promise<unknown>): Promise<void> {
+  const caller = async (from: number): Promise<void> => {
+    for (let n = from; n < JOBS; n += CALLERS) await enqueue(n);
+  };
+  await Promise.all(Array.from({ length: CALLERS }, (_, from) => caller(from)));
 }
 
 type Attempt = (job: { readonly attempt: number }) => void;
