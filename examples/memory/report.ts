@@ -22,7 +22,8 @@ export interface Result {
 export function introduction(turns: number): string {
   return [
     `Reads ${String(turns)} passages of State of the Union addresses. Each becomes about a dozen jobs (extract,`,
-    "embed, categorize, …) in Postgres, and one worker runs them.",
+    "embed, categorize, …) in Postgres, and one worker runs them. They come faster than it computes, so they",
+    "wait for their turn, and the time until they are picked up has that in it.",
     "Starting: a Postgres server, two schemas, a language model …",
     "",
   ].join("\n");
